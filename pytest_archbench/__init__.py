@@ -1,0 +1,1 @@
+"""A pytest plugin that counts, measures and judges image-classification networks."""

@@ -1,0 +1,205 @@
+"""The nouns: frozen records that carry everything from a network to a verdict.
+
+Standard library only. A record refuses wrong values when it is made, so nothing downstream checks twice.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+Better = Literal["lower", "higher", "equal"]
+Status = Literal["ok", "skipped", "oom", "timeout", "crashed", "failed"]
+Outcome = Literal[
+    "passed",
+    "regressed",
+    "improved",
+    "deviates",
+    "known deviation",
+    "no baseline",
+    "incomparable",
+    "inconclusive",
+]
+
+Number = int | float
+
+
+class InvalidRecord(ValueError):
+    """A record was given a value it cannot hold."""
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvalidRecord(message)
+
+
+def _require_one_of(what: str, value: object, allowed: object) -> None:
+    choices = get_args(allowed)
+    _require(value in choices, f"{what}: expected one of {', '.join(choices)}; got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A quantity: its unit, which direction is better, and how far a value may move unremarked.
+
+    ``better = "equal"`` is a property of the graph: any change is a finding.
+    ``tolerance`` is relative (0.05 = 5 %). ``per_device`` is False where no device can change the value.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    tolerance: float = 0.0
+    per_device: bool = True
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        _require_one_of(f"metric {self.name}: better", self.better, Better)
+        _require(
+            math.isfinite(self.tolerance) and self.tolerance >= 0,
+            f"metric {self.name}: tolerance must be a finite fraction >= 0; got {self.tolerance!r}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network that can be built: ``build()`` returns a ``torch.nn.Module`` and works on the meta device.
+
+    ``input_shape`` is what ``pytest_archbench.inputs`` understands: one shape without the batch dimension,
+    ``(channels, height, width)``; several shapes; a mapping of names to shapes; or a callable
+    ``batch_size -> tensors``; ``None`` means the built model says it (``default_cfg``), else 3 x 224 x 224.
+    ``topology`` is the key under which published figures are kept: entries that differ in input size
+    alone share it. ``provider`` names the library the implementation comes from, or ``archbench``.
+    """
+
+    name: str
+    family: str
+    build: Callable[[], Any]
+    input_shape: Any = (3, 224, 224)
+    paper: str = ""
+    provider: str = "archbench"
+    topology: str = ""
+    aliases: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ("seeds",)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name), "architecture: the name is empty")
+        _require(callable(self.build), f"architecture {self.name}: build must be callable; got {self.build!r}")
+        if not self.topology:
+            object.__setattr__(self, "topology", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A place to run: ``name`` as asked for (``cuda:0``), ``kind`` (``cuda``), ``model`` as it calls itself."""
+
+    name: str
+    kind: str
+    model: str = "unknown"
+    fingerprint: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under what a number was taken. Two numbers compare only under equal conditions."""
+
+    device: str
+    batch_size: int = 1
+    input_shape: Any = (3, 224, 224)
+    dtype: str = "float32"
+    threads: int = 1
+    memory_format: str = "contiguous"
+    runtime: str = "eager"
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, f"conditions: batch_size must be at least 1; got {self.batch_size}")
+        _require(self.threads >= 1, f"conditions: threads must be at least 1; got {self.threads}")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What one meter found for one architecture; the raw ``samples`` are kept, the value is derived.
+
+    ``convention`` says what was counted or timed. ``uncounted`` names the operators a counter met and had
+    no formula for; a measurement that lists any cannot pass. ``message`` is the reason of any status but ok.
+    """
+
+    architecture: str
+    metric: str
+    unit: str
+    status: Status
+    conditions: Conditions
+    samples: tuple[Number, ...] = ()
+    convention: str = ""
+    uncounted: tuple[str, ...] = ()
+    message: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        where = f"measurement {self.architecture} {self.metric}"
+        _require_one_of(f"{where}: status", self.status, Status)
+        if self.status == "ok":
+            _require(bool(self.samples), f"{where}: status ok needs at least one sample")
+            _require(all(math.isfinite(s) for s in self.samples), f"{where}: a sample is not finite")
+        else:
+            _require(not self.samples, f"{where}: status {self.status} cannot carry samples")
+            _require(bool(self.message), f"{where}: status {self.status} needs a message that says why")
+
+    @property
+    def value(self) -> Number | None:
+        """The median of the samples, in ``unit``; None where nothing was measured, never 0."""
+        return statistics.median(self.samples) if self.samples else None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDeviation:
+    """Why a published figure differs from ours, and our value (base unit) when that was established."""
+
+    reason: str
+    expected: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """One figure to compare with.
+
+    ``value`` and ``precision`` are in the metric's base unit; ``precision`` is half a unit of the last
+    printed place plus the reading error of a chart, ``below``/``above`` included. ``printed`` and
+    ``printed_unit`` are what the source prints. ``device``, ``batch_size`` and ``input_size`` are None
+    where the source states none.
+    """
+
+    architecture: str
+    metric: str
+    value: float
+    precision: float
+    unit: str
+    printed: str
+    printed_unit: str
+    source: str
+    reference: str = ""
+    convention: str = ""
+    input_size: int | None = None
+    device: str | None = None
+    batch_size: int | None = None
+    note: str = ""
+    known: KnownDeviation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One sentence about one measurement and one baseline. ``change`` is relative: (ours - theirs) / theirs."""
+
+    outcome: Outcome
+    reason: str
+    source: str = ""
+    baseline: str = ""
+    unit: str = ""
+    change: float | None = None
+
+    def __post_init__(self) -> None:
+        _require_one_of("verdict: outcome", self.outcome, Outcome)
+        _require(bool(self.reason), f"verdict {self.outcome}: a verdict needs its sentence")

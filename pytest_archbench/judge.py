@@ -1,0 +1,158 @@
+"""Verdicts: one measurement against one figure, as an outcome and a sentence. Pure: no file, no clock, no pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pytest_archbench.baselines import SIZELESS, square
+from pytest_archbench.records import Baseline, Measurement, Metric, Number, Outcome, Verdict
+from pytest_archbench.units import readable, relative
+
+Result = Literal["fail", "pass", "skip"]
+
+RESULTS: dict[Outcome, Result] = {
+    "regressed": "fail",
+    "deviates": "fail",
+    "known deviation": "pass",
+    "passed": "pass",
+    "improved": "pass",
+    "inconclusive": "skip",
+    "incomparable": "skip",
+    "no baseline": "skip",
+}
+"""What a test does on an outcome, worst outcome first: it fails on any failure, skips where nothing was compared."""
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that decides about a test; raises ValueError where there is none."""
+    order = list(RESULTS)
+    return min(verdicts, key=lambda verdict: order.index(verdict.outcome))
+
+
+def verdicts(measurement: Measurement, baselines: Iterable[Baseline], metric: Metric) -> tuple[Verdict, ...]:
+    """One verdict per figure; a single ``no baseline`` where there is no figure."""
+    found: list[Baseline | None] = list(baselines)
+    return tuple(judge(measurement, baseline, metric) for baseline in found or [None])
+
+
+def judge(measurement: Measurement, baseline: Baseline | None, metric: Metric) -> Verdict:
+    """Compare with one published figure.
+
+    Passed: no farther than the figure's precision, plus the metric's relative tolerance (0 for counts).
+    """
+    obstacle = _inconclusive(measurement)
+    if obstacle:
+        return _verdict("inconclusive", measurement, baseline, obstacle)
+    if baseline is None:
+        return _verdict("no baseline", measurement, None, "no published figure speaks of it; add one under baselines/")
+    unlike = _unlike_conditions(measurement, baseline, metric)
+    if unlike:
+        return _verdict("incomparable", measurement, baseline, unlike)
+    ours = _value(measurement)
+    if abs(ours - baseline.value) <= baseline.precision + metric.tolerance * abs(baseline.value):
+        return _verdict("passed", measurement, baseline, "within the precision it prints")
+    if baseline.known is None:
+        advice = "mend the network or the counter, or write the true reason beside the figure (known, expected)"
+        return _verdict("deviates", measurement, baseline, advice)
+    if _is_expected(ours, baseline.known.expected, metric):
+        return _verdict("known deviation", measurement, baseline, baseline.known.reason)
+    documented = (
+        f"the documented deviation was for {readable(baseline.known.expected, baseline.unit)}"
+        f" ({baseline.known.expected}), we now have {ours}: find what changed; its reason was: {baseline.known.reason}"
+    )
+    return _verdict("deviates", measurement, baseline, documented)
+
+
+def judge_own(measurement: Measurement, baseline: Number, metric: Metric, source: str = "own baseline") -> Verdict:
+    """Compare with a value of our own, in the metric's unit, by the metric's direction and relative tolerance."""
+    figure = Baseline(
+        architecture=measurement.architecture,
+        metric=metric.name,
+        value=baseline,
+        precision=0.0,
+        unit=measurement.unit,
+        printed=readable(baseline, measurement.unit),
+        printed_unit="",
+        source=source,
+    )
+    obstacle = _inconclusive(measurement)
+    if obstacle:
+        return _verdict("inconclusive", measurement, figure, obstacle)
+    ours = _value(measurement)
+    if metric.better == "equal":
+        if ours == baseline:
+            return _verdict("passed", measurement, figure, "equal")
+        return _verdict("deviates", measurement, figure, "a property of the graph changed: mend it or promote the run")
+    if abs(ours - baseline) <= metric.tolerance * abs(baseline):
+        return _verdict("passed", measurement, figure, f"within {metric.tolerance:.1%}")
+    if (ours < baseline) == (metric.better == "lower"):
+        return _verdict("improved", measurement, figure, "promote the run to keep the gain")
+    return _verdict("regressed", measurement, figure, f"worse by more than {metric.tolerance:.1%}: find what changed")
+
+
+def _value(measurement: Measurement) -> Number:
+    value = measurement.value
+    assert value is not None, "an ok measurement has samples; the record refuses any other"
+    return value
+
+
+def _inconclusive(measurement: Measurement) -> str:
+    """Why nothing can be said about this measurement, or an empty text."""
+    if measurement.status != "ok":
+        return f"{measurement.status}: {measurement.message}"
+    if measurement.uncounted:
+        return f"operators without a formula: {', '.join(measurement.uncounted)}; register one, or mark them free"
+    return ""
+
+
+def _unlike_conditions(measurement: Measurement, baseline: Baseline, metric: Metric) -> str:
+    """The conditions that differ, each with both values, or an empty text."""
+    ours, pairs = measurement.conditions, []
+    if metric.per_device:
+        pairs += [("device", ours.device, baseline.device), ("batch_size", ours.batch_size, baseline.batch_size)]
+    if baseline.input_size is not None and metric.name not in SIZELESS:
+        pairs += [("input_size", square(ours.input_shape), baseline.input_size)]
+    unlike = [f"{field} is {a} here and {b or 'not stated'} there" for field, a, b in pairs if a != b]
+    return "; ".join(unlike)
+
+
+def _is_expected(ours: Number, expected: Number, metric: Metric) -> bool:
+    """Whether ours is the value whose deviation is documented: exactly for counts, else within the tolerance."""
+    return abs(ours - expected) <= metric.tolerance * abs(expected)
+
+
+_LINKS: dict[Outcome, str] = {
+    "passed": "agrees with",
+    "known deviation": "known deviation from",
+    "deviates": "deviates from",
+    "regressed": "regressed from",
+    "improved": "improved on",
+    "incomparable": "incomparable with",
+    "inconclusive": "inconclusive against",
+}
+
+
+def _verdict(outcome: Outcome, measurement: Measurement, baseline: Baseline | None, reason: str) -> Verdict:
+    """``alexnet macs: 714.2 MMAC, deviates (+8.2 %) from bianco2018 0.66 G (Fig. 1): ...``"""
+    subject = f"{measurement.architecture} {measurement.metric}: {readable(measurement.value, measurement.unit)}"
+    if baseline is None:
+        return Verdict(outcome, f"{subject}, {outcome}: {reason}")
+    change = _change(measurement.value, baseline.value)
+    verb, _, preposition = _LINKS[outcome].rpartition(" ")
+    compared = outcome not in ("incomparable", "inconclusive") and change is not None
+    link = f"{verb} ({relative(change)}) {preposition}" if compared else f"{verb} {preposition}"
+    figure = f"{baseline.source} {baseline.printed} {baseline.printed_unit}".rstrip()
+    where = f" ({baseline.reference})" if baseline.reference else ""
+    return Verdict(
+        outcome,
+        f"{subject}, {link} {figure}{where}: {reason}",
+        source=baseline.source,
+        baseline=baseline.printed,
+        unit=baseline.printed_unit,
+        change=change if compared else None,
+    )
+
+
+def _change(ours: Number | None, theirs: Number) -> float | None:
+    return None if ours is None or theirs == 0 else (ours - theirs) / theirs

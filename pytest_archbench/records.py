@@ -120,6 +120,40 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """What is asked: one metric of one architecture under stated conditions."""
+
+    architecture: Architecture
+    metric: str
+    conditions: Conditions
+
+    @property
+    def id(self) -> str:
+        """Stable name of the case's architecture, device and batch size: ``resnet50-cpu-bs1``."""
+        return f"{self.architecture.name}-{self.conditions.device}-bs{self.conditions.batch_size}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a meter read: raw samples in the metric's unit, and what a reader must know to use them."""
+
+    samples: tuple[Number, ...]
+    convention: str = ""
+    uncounted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to measure, as asked for by options. Times in seconds, ``precision`` relative."""
+
+    counter: str = "archbench"
+    time_budget: float = 2.0
+    precision: float = 0.01
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What one meter found for one architecture; the raw ``samples`` are kept, the value is derived.
 

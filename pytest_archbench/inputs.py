@@ -1,0 +1,85 @@
+"""What a network is fed: one shape, several, a mapping of names to shapes, tensors, or a callable that makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+"""Positional and keyword arguments of a forward pass."""
+
+DEFAULT_SHAPE = (3, 224, 224)
+
+
+class InvalidInput(ValueError):
+    """A description of inputs that none of the forms fits."""
+
+
+def shape_of(spec: Any, model: nn.Module) -> Any:
+    """``spec`` itself, or what the model says of its input where ``spec`` is None (timm's ``default_cfg``)."""
+    if spec is not None:
+        return spec
+    said = getattr(model, "default_cfg", None)
+    return tuple(said["input_size"]) if isinstance(said, Mapping) and "input_size" in said else DEFAULT_SHAPE
+
+
+def make(spec: Any, batch_size: int, device: str, dtype: str = "float32", seed: int = 0) -> Inputs:
+    """Tensors for ``spec`` on ``device``, the batch dimension put in front of every shape.
+
+    ``spec`` is a shape ``(channels, height, width)``; a list of shapes (several positional tensors); a mapping
+    of argument names to shapes; or a callable ``batch_size -> tensor | sequence | mapping``. Wherever a shape
+    may stand a tensor may stand, which is used as it is. Values are standard normal from ``seed``.
+
+    Raises: InvalidInput where the form is none of these.
+    """
+    import torch  # a second to import: only where a case runs
+
+    generator = torch.Generator().manual_seed(seed)
+
+    def tensor(item: Any) -> Any:
+        if isinstance(item, torch.Tensor):
+            return item.to(device)
+        if not is_shape(item):
+            raise InvalidInput(f"input: expected a shape such as (3, 224, 224) or a tensor; got {item!r}")
+        shape = (batch_size, *item)
+        kind = getattr(torch, dtype)
+        if device == "meta":
+            return torch.empty(shape, dtype=kind, device="meta")
+        return torch.randn(shape, generator=generator).to(device=device, dtype=kind)
+
+    made = spec(batch_size) if callable(spec) else spec
+    if isinstance(made, Mapping):
+        return (), {name: tensor(item) for name, item in made.items()}
+    if isinstance(made, torch.Tensor) or is_shape(made):
+        return (tensor(made),), {}
+    if isinstance(made, Sequence) and not isinstance(made, str) and made:
+        return tuple(tensor(item) for item in made), {}
+    raise InvalidInput(
+        f"input: expected a shape, a list of shapes, a mapping of names to shapes or a callable; got {spec!r}"
+    )
+
+
+def is_shape(item: Any) -> bool:
+    """Whether ``item`` is one shape: a non-empty sequence of positive integers."""
+    return (
+        isinstance(item, Sequence)
+        and not isinstance(item, str)
+        and bool(item)
+        and all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in item)
+    )
+
+
+def describe(spec: Any) -> Any:
+    """``spec`` as plain data for a journal; callables and tensors by what they are."""
+    if is_shape(spec):
+        return list(spec)
+    if isinstance(spec, Mapping):
+        return {str(name): describe(item) for name, item in spec.items()}
+    if hasattr(spec, "shape"):
+        return list(spec.shape)
+    if isinstance(spec, Sequence) and not isinstance(spec, str):
+        return [describe(item) for item in spec]
+    return getattr(spec, "__qualname__", repr(spec))

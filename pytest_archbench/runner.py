@@ -1,0 +1,214 @@
+"""A case becomes a measurement: counting in this process, everything else in a process that may die alone."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import pickle
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pytest_archbench.meters import METERS, CannotMeasure, Meter, meter_of
+from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings, Status
+from pytest_archbench.registry import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is asked to do; everything in it can be pickled."""
+
+    meter: str
+    architecture: Architecture
+    conditions: Conditions
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there are no readings."""
+
+    status: Status
+    message: str
+
+
+Answer = Mapping[str, Reading] | Failure
+
+
+def perform(job: Job) -> Answer:
+    """Do the job here. Whatever a network raises becomes a failure with the network's own words."""
+    try:
+        return METERS[job.meter].measure(job.architecture, job.conditions, job.settings)
+    except CannotMeasure as error:
+        return Failure("skipped", str(error))
+    except Exception as error:  # noqa: BLE001  a network may raise anything, and the other cases go on
+        return Failure("oom" if _is_out_of_memory(error) else "failed", _in_its_own_words(error))
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(
+        sign in f"{type(error).__name__}: {error}"
+        for sign in ("OutOfMemoryError", "out of memory", "can't allocate memory")
+    )
+
+
+def _in_its_own_words(error: BaseException) -> str:
+    """Type, message and innermost place of an exception, on one line."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" (in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
+
+
+class Worker:
+    """A spawned process that does one job after another, and is replaced when it dies.
+
+    Spawned, never forked: a forked copy of a process that has touched CUDA or started threads is broken.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        context = get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _added_to_environment(environment):
+            self._process.start()
+        theirs.close()
+
+    def ask(self, job: Job, timeout: float) -> Answer:
+        """The worker's answer; a failure where it dies (``crashed``) or needs more than ``timeout`` s (``timeout``)."""
+        try:
+            self._connection.send_bytes(pickle.dumps(job))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            return Failure(
+                "failed", f"the network cannot be sent to a measuring process: {error}; define it at module level"
+            )
+        except OSError:
+            return self._died()
+        if not self._connection.poll(timeout):
+            self.stop()
+            return Failure("timeout", f"no answer within {timeout:g} s; raise --archbench-timeout if it needs longer")
+        try:
+            answer: Answer = self._connection.recv()
+        except (EOFError, OSError):
+            return self._died()
+        return answer
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+    def _died(self) -> Failure:
+        self._process.join()
+        code = self._process.exitcode or 0
+        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        return Failure("crashed", f"the measuring process ended with {cause}")
+
+
+def _serve(connection: Connection) -> None:
+    """Answer jobs until the other side is gone. Ctrl-C is for the parent, which ends this process in its own time."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            message = connection.recv_bytes()
+        except (EOFError, OSError):
+            return
+        connection.send(_answer(message))
+
+
+def _answer(message: bytes) -> Answer:
+    try:
+        job: Job = pickle.loads(message)  # from our own parent
+    except Exception as error:  # noqa: BLE001  unpickling imports the user's modules, which may raise anything
+        return Failure("failed", f"the measuring process cannot import the network: {_in_its_own_words(error)}")
+    return perform(job)
+
+
+@contextmanager
+def _added_to_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class Runner:
+    """Measures cases; one measurement serves every metric of its meter."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._workers: dict[str, Worker] = {}
+        self._answers: dict[tuple[str, str, Conditions], Answer] = {}
+
+    def measure(self, case: Case) -> Measurement:
+        """Measure one case; never raises for what the network does."""
+        meter = meter_of(case.metric)
+        key = (meter.name, case.architecture.name, case.conditions)
+        if key not in self._answers:
+            self._answers[key] = self._ask(meter, Job(meter.name, case.architecture, case.conditions, self.settings))
+        return measurement(case, self._answers[key])
+
+    def _ask(self, meter: Meter, job: Job) -> Answer:
+        if not meter.worker:
+            return perform(job)
+        with device_lock(job.conditions.device):
+            worker = self._workers.get(meter.worker)
+            if worker is None or not worker.alive:
+                worker = self._workers[meter.worker] = Worker(dict(meter.environment))
+            return worker.ask(job, self.settings.timeout)
+
+    def close(self) -> None:
+        """End every worker."""
+        for worker in self._workers.values():
+            if worker.alive:
+                worker.stop()
+        self._workers.clear()
+
+
+def device_lock(device: str) -> contextlib.AbstractContextManager[Any]:
+    """One measuring job per device at a time on this host, whichever run or worker it belongs to."""
+    name = f"archbench-{getpass.getuser()}-{device.replace(':', '-')}.lock"
+    return FileLock(Path(tempfile.gettempdir()) / name)
+
+
+def measurement(case: Case, answer: Answer) -> Measurement:
+    """The record of a case and its answer."""
+    metric = METRICS[case.metric]
+    common: dict[str, Any] = {
+        "architecture": case.architecture.name,
+        "metric": metric.name,
+        "unit": metric.unit,
+        "conditions": case.conditions,
+    }
+    if isinstance(answer, Failure):
+        return Measurement(**common, status=answer.status, message=answer.message)
+    reading = answer[metric.name]
+    return Measurement(
+        **common,
+        status="ok",
+        samples=reading.samples,
+        convention=reading.convention,
+        uncounted=reading.uncounted,
+        notes=reading.notes,
+    )

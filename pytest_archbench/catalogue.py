@@ -21,13 +21,13 @@ class CatalogueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Factory:
-    """A constructor named ``package.module:function``, imported when it is called."""
+    """A function named ``package.module:function``, imported when it is called."""
 
     path: str
 
-    def __call__(self) -> Any:
+    def __call__(self, *args: Any) -> Any:
         module, _, name = self.path.partition(":")
-        return getattr(importlib.import_module(module), name)()
+        return getattr(importlib.import_module(module), name)(*args)
 
 
 def declared(table: Mapping[str, Any], where: str) -> list[Architecture]:
@@ -64,7 +64,7 @@ def _declared_input(given: Any, where: str) -> Any:
     if given is None or inputs.is_shape(given):
         return tuple(given) if given else None
     if isinstance(given, str) and all(given.partition(":")):
-        return Factory_input(given)
+        return Factory(given)
     many = given.values() if isinstance(given, Mapping) else given if isinstance(given, list) else ()
     if many and all(inputs.is_shape(shape) for shape in many):
         return given
@@ -72,17 +72,6 @@ def _declared_input(given: Any, where: str) -> Any:
         f"{where}: input: expected [3, 224, 224], [[3, 224, 224], [10]], {{image = [3, 224, 224]}} "
         f"or 'package.module:function'; got {given!r}"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Factory_input:  # noqa: N801
-    """A function named ``package.module:function`` that makes the inputs of a batch size."""
-
-    path: str
-
-    def __call__(self, batch_size: int) -> Any:
-        module, _, name = self.path.partition(":")
-        return getattr(importlib.import_module(module), name)(batch_size)
 
 
 def select(suites: Sequence[str], patterns: Sequence[str], own: Iterable[Architecture]) -> list[Architecture]:
@@ -130,7 +119,7 @@ def _suite(name: str) -> Iterable[Architecture]:
 
 
 def _enter(table: Registry[Architecture], entry: Architecture, suite: str) -> None:
-    if entry.name in set(table):
+    if table.owns(entry.name):
         if suite == USER:
             raise DuplicateName(f"architecture {entry.name!r} is in the catalogue already; give your own another name")
         entry = replace(entry, name=f"{suite}.{entry.name}", aliases=())

@@ -72,14 +72,9 @@ def is_shape(item: Any) -> bool:
     )
 
 
-def describe(spec: Any) -> Any:
-    """``spec`` as plain data for a journal; callables and tensors by what they are."""
-    if is_shape(spec):
-        return list(spec)
-    if isinstance(spec, Mapping):
-        return {str(name): describe(item) for name, item in spec.items()}
-    if hasattr(spec, "shape"):
-        return list(spec.shape)
-    if isinstance(spec, Sequence) and not isinstance(spec, str):
-        return [describe(item) for item in spec]
-    return getattr(spec, "__qualname__", repr(spec))
+def shapes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The shapes of made inputs without the batch dimension, as plain data: one, a list, or a mapping by name."""
+    if kwargs:
+        return {name: list(tensor.shape[1:]) for name, tensor in kwargs.items()}
+    each = [list(tensor.shape[1:]) for tensor in args]
+    return each[0] if len(each) == 1 else each

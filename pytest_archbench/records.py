@@ -135,12 +135,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a meter read: raw samples in the metric's unit, and what a reader must know to use them."""
+    """What a meter read: raw samples in the metric's unit, and what a reader must know to use them.
+
+    ``input_shape`` is the input that was fed, as plain data.
+    """
 
     samples: tuple[Number, ...]
     convention: str = ""
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    input_shape: Any = None
 
 
 @dataclass(frozen=True, slots=True)

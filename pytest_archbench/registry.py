@@ -60,6 +60,10 @@ class Registry(Generic[T]):
     def __getitem__(self, name: str) -> T:
         return self._entries[self.resolve(name)]
 
+    def owns(self, name: str) -> bool:
+        """Whether ``name`` is an entry's own name, not an alias."""
+        return name in self._entries
+
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._aliases
 

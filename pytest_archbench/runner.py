@@ -10,7 +10,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -159,12 +159,12 @@ class Runner:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._workers: dict[str, Worker] = {}
-        self._answers: dict[tuple[str, str, Conditions], Answer] = {}
+        self._answers: dict[tuple[str, str], Answer] = {}
 
     def measure(self, case: Case) -> Measurement:
         """Measure one case; never raises for what the network does."""
         meter = meter_of(case.metric)
-        key = (meter.name, case.architecture.name, case.conditions)
+        key = (meter.name, case.id)
         if key not in self._answers:
             self._answers[key] = self._ask(meter, Job(meter.name, case.architecture, case.conditions, self.settings))
         return measurement(case, self._answers[key])
@@ -199,13 +199,13 @@ def measurement(case: Case, answer: Answer) -> Measurement:
         "architecture": case.architecture.name,
         "metric": metric.name,
         "unit": metric.unit,
-        "conditions": case.conditions,
     }
     if isinstance(answer, Failure):
-        return Measurement(**common, status=answer.status, message=answer.message)
+        return Measurement(**common, conditions=case.conditions, status=answer.status, message=answer.message)
     reading = answer[metric.name]
     return Measurement(
         **common,
+        conditions=replace(case.conditions, input_shape=reading.input_shape),
         status="ok",
         samples=reading.samples,
         convention=reading.convention,

@@ -10,11 +10,10 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from pytest_archbench import stats
-from pytest_archbench.records import Measurement, Verdict
+from pytest_archbench.records import Conditions, Measurement, Verdict
 
 SCHEMA = 1
 JOURNAL = "measurements.jsonl"
@@ -55,6 +54,22 @@ def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "",
     }
 
 
+def measurement(entry: Mapping[str, Any]) -> Measurement:
+    """The record behind a journal's object."""
+    return Measurement(
+        architecture=entry["architecture"],
+        metric=entry["metric"],
+        unit=entry["unit"],
+        status=entry["status"],
+        conditions=Conditions(**entry["conditions"]),
+        samples=tuple(entry["samples"]),
+        convention=entry["convention"],
+        uncounted=tuple(entry["uncounted"]),
+        message=entry["message"],
+        notes=tuple(entry["notes"]),
+    )
+
+
 class Journal:
     """The file of a run being made. Every line is whole and on disk before ``append`` returns."""
 
@@ -78,12 +93,7 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
 

@@ -50,3 +50,16 @@ def relative(change: float | None) -> str:
     percent = change * 100
     digits = 1 if abs(percent) >= 0.1 or percent == 0 else 3
     return f"{percent:+.{digits}f} %"
+
+
+def parse_bytes(value: float | str) -> float:
+    """``"1GB"``, ``"700 MiB"`` or a number of bytes -> bytes. Raises ValueError."""
+    if not isinstance(value, str):
+        return float(value)
+    scales = {f"{prefix}B": scale for scale, prefix in (*PREFIXES[:5], *BINARY_PREFIXES)}
+    number = value.strip().rstrip("kMGTiB").strip()
+    unit = value.strip()[len(number) :].strip() or "B"
+    try:
+        return float(number) * scales[unit]
+    except (KeyError, ValueError):
+        raise ValueError(f"expected bytes such as 700MiB or 1GB; got {value!r}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pytest_archbench import inputs
 from pytest_archbench.counting.answers import ANSWERS, Answer
 from pytest_archbench.counting.formulas import formula_of
 
@@ -39,13 +40,14 @@ class Counts:
 
     ``params``: learnable parameters (count), shared ones once. ``macs`` (MAC) and ``activations`` (elements
     written by convolutions and matrix products) for the inputs given. ``model_size`` (B): parameters and persistent
-    buffers as they lie in a state dict. ``uncounted``: operators without a formula, as ``name ×calls``.
+    buffers as they lie in a state dict. ``input_shape``: of one image, as plain data. ``uncounted``: operators without a formula, as ``name ×calls``.
     """
 
     params: int
     macs: int
     activations: int
     model_size: int
+    input_shape: Any
     uncounted: tuple[str, ...] = ()
     modules: tuple[ModuleCount, ...] = ()
 
@@ -82,7 +84,12 @@ def _elements(out: Tensor | Sequence[Any]) -> int:
 
 
 def count(
-    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any] | None = None, *, by_module: bool = False
+    model: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    by_module: bool = False,
+    forward: Callable[..., Any] | None = None,
 ) -> Counts:
     """Count ``model(*args, **kwargs)`` in evaluation mode, without changing the model.
 
@@ -90,21 +97,43 @@ def count(
         model: on any device; it and the inputs are only read. On the meta device nothing is computed.
         args: positional inputs, tensors of shape (batch, ...) on the model's device.
         by_module: also break the counts down by module; slower, since every module call is followed.
+        forward: what to call instead of the model itself.
 
     Raises: whatever the model raises.
     """
     # Answers make meta tensors, so they may only meet meta tensors.
     mode = _CountingMode(ANSWERS if _is_meta(args, kwargs or {}) else {})
     with _evaluating(model), _following(model, mode, by_module) as modules, torch.no_grad(), mode:
-        model(*args, **(kwargs or {}))
+        (forward or model)(*args, **(kwargs or {}))
     return Counts(
         params=parameters(model),
         macs=mode.macs,
         activations=mode.activations,
         model_size=state_bytes(model),
+        input_shape=inputs.shapes(args, kwargs or {}),
         uncounted=tuple(f"{name} ×{calls}" for name, calls in sorted(mode.uncounted.items())),
         modules=tuple(modules),
     )
+
+
+def count_in_place(model: nn.Module, spec: Any, *, by_module: bool = False) -> Counts:
+    """Count a network that exists, weights and all, by lending it meta tensors in place of its own.
+
+    ``spec`` is what ``inputs.make`` understands. A network that cannot run without values is run with them.
+    """
+    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
+    device = next((str(tensor.device) for tensor in tensors.values()), "cpu")
+    lent = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return torch.func.functional_call(model, lent, args, kwargs)
+
+    try:
+        args, kwargs = inputs.make(spec, 1, "meta")
+        return count(model, args, kwargs, by_module=by_module, forward=forward)
+    except RuntimeError:
+        args, kwargs = inputs.make(spec, 1, device)
+        return count(model, args, kwargs, by_module=by_module)
 
 
 def _is_meta(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

@@ -20,7 +20,7 @@ def cpu(name: str, root: Path = Path("/")) -> Device:
     """The host's processor; ``root`` is where /proc and /sys lie."""
     if name != "cpu":
         raise NoDevice(
-            f"device {name!r}: there is one cpu, called 'cpu'; bind cores with taskset, threads with --archbench-threads"
+            f"device {name!r}: there is one cpu, called 'cpu'; bind cores by taskset, threads by --archbench-threads"
         )
     model = processor(root)
     return Device(name="cpu", kind="cpu", model=model, fingerprint=fingerprint(model, root))

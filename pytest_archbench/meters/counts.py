@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import inputs
-from pytest_archbench.meters import meter
+from pytest_archbench.meters import METERS, meter
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 
 if TYPE_CHECKING:
@@ -41,11 +41,15 @@ def counts(architecture: Architecture, _conditions: Conditions, settings: Settin
 
 def readings(found: Counts, convention: Mapping[str, str]) -> Mapping[str, Reading]:
     """One reading a metric; operators without a formula are listed only where they matter."""
+    values = {name: getattr(found, name) for name in METERS["counts"].metrics}
     return {
-        "params": Reading((found.params,), convention["params"]),
-        "macs": Reading((found.macs,), convention["macs"], uncounted=found.uncounted),
-        "activations": Reading((found.activations,), convention["activations"], uncounted=found.uncounted),
-        "model_size": Reading((found.model_size,), convention["model_size"]),
+        name: Reading(
+            (value,),
+            convention[name],
+            uncounted=found.uncounted if name in ("macs", "activations") else (),
+            input_shape=found.input_shape,
+        )
+        for name, value in values.items()
     }
 
 
@@ -100,5 +104,6 @@ def count_with_fvcore(build: Callable[[], nn.Module], shape: Any, *, by_module: 
         macs=int(flops.total()),
         activations=int(activations.total()),
         model_size=state_bytes(model),
+        input_shape=inputs.shapes(args, kwargs),
         uncounted=tuple(f"{name} ×{calls}" for name, calls in sorted(missed.items())),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
-from pytest_archbench import stats
+from pytest_archbench import inputs, stats
 from pytest_archbench.meters import meter
 from pytest_archbench.meters.running import prepare, synchroniser
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
@@ -30,7 +30,7 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
     import torch
 
     model, (args, kwargs) = prepare(architecture, conditions)
-    wait = synchroniser(conditions.device)
+    wait, fed = synchroniser(conditions.device), inputs.shapes(args, kwargs)
 
     def forward() -> None:
         model(*args, **kwargs)
@@ -44,11 +44,12 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
     )
     convention = "wall time of a forward pass without autograd, input on the device, synchronised around each sample"
     return {
-        "latency": Reading(timed.samples, convention, notes=notes),
+        "latency": Reading(timed.samples, convention, notes=notes, input_shape=fed),
         "throughput": Reading(
             tuple(conditions.batch_size / seconds for seconds in timed.samples),
             f"batch size / {convention}",
             notes=notes,
+            input_shape=fed,
         ),
     }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pytest_archbench import inputs
 from pytest_archbench.meters import CannotMeasure, meter
-from pytest_archbench.meters.running import prepare, synchroniser
+from pytest_archbench.meters.running import prepare, synchroniser, torch_device
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 
 HIGH_WATER_MARK = Path("/proc/self/status")
@@ -42,10 +43,13 @@ def peak_memory(architecture: Architecture, conditions: Conditions, _settings: S
             model(*args, **kwargs)
         wait()
 
-    grown = GROWTH.get(conditions.device.split(":")[0], _no_mark)(forward, conditions.device)
+    device = torch_device(conditions.device)
+    grown = GROWTH.get(device.split(":")[0], _no_mark)(forward, device)
     convention = "weights, buffers and input (exact) plus the growth of the second forward pass (measured)"
     notes = (f"{standing} B weights, buffers and input", f"{grown} B growth")
-    return {"peak_memory": Reading((standing + grown,), convention, notes=notes)}
+    return {
+        "peak_memory": Reading((standing + grown,), convention, notes=notes, input_shape=inputs.shapes(args, kwargs))
+    }
 
 
 def _resident_growth(forward: Callable[[], None], _device: str) -> int:

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+TORCH_NAMES = {"jetson": "cuda:0"}
+"""What torch calls a device that we call otherwise."""
+
+
+def torch_device(name: str) -> str:
+    return TORCH_NAMES.get(name, name)
+
+
 def prepare(architecture: Architecture, conditions: Conditions) -> tuple[nn.Module, inputs.Inputs]:
     """The network and its input on the device, under the conditions; weights are the constructor's own random ones.
 
@@ -23,14 +31,16 @@ def prepare(architecture: Architecture, conditions: Conditions) -> tuple[nn.Modu
     torch.manual_seed(0)
     model = architecture.build().eval().requires_grad_(False)
     spec = inputs.shape_of(architecture.input_shape, model)
-    model = model.to(device=conditions.device, dtype=getattr(torch, conditions.dtype))
-    return model, inputs.make(spec, conditions.batch_size, conditions.device, conditions.dtype)
+    device = torch_device(conditions.device)
+    model = model.to(device=device, dtype=getattr(torch, conditions.dtype))
+    return model, inputs.make(spec, conditions.batch_size, device, conditions.dtype)
 
 
 def synchroniser(device: str) -> Callable[[], None]:
     """Waits until all work handed to the device is done; nothing to wait for on the CPU."""
     import torch
 
+    device = torch_device(device)
     kind = device.split(":")[0]
     waits: dict[str, Callable[[], Any]] = {
         "cpu": lambda: None,

@@ -1,0 +1,13 @@
+"""Peak memory of a forward pass on the device."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_archbench.checks import Archbench
+from pytest_archbench.records import Case
+
+
+@pytest.mark.archbench(metric="peak_memory")
+def test_peak_memory(archbench: Archbench, archbench_case: Case) -> None:
+    archbench.judge(archbench_case)

@@ -1,0 +1,56 @@
+"""Where a run happened: versions, commit and host, for the journal's header. Unknown is ``unknown``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+UNKNOWN = "unknown"
+PACKAGES = ("pytest-archbench", "torch", "torchvision", "timm", "fvcore", "numpy", "pytest", "pytest-benchmark")
+
+
+def header(devices: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """The journal's first line: when, which commit of the project in ``folder``, with what, on what."""
+    now = datetime.now(timezone.utc)
+    commit = _git(folder, "rev-parse", "HEAD")
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "run": f"{now:%Y%m%dT%H%M%S}-{os.getpid()}",
+        "started": now.isoformat(),
+        "commit": commit or UNKNOWN,
+        "dirty": UNKNOWN if commit is None or changes is None else bool(changes),
+        "environment": environment(),
+        "devices": devices,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Versions and host; what two runs must share before their times compare."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return UNKNOWN
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git says in ``folder``; None where it is missing or the folder is no repository."""
+    try:
+        said = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.strip()

@@ -1,0 +1,127 @@
+"""From options to cases: what a run will measure, decided before anything is built."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from pytest_archbench import catalogue, devices
+from pytest_archbench.baselines import BaselineError, Published, load
+from pytest_archbench.meters import METERS
+from pytest_archbench.meters.counts import COUNTERS
+from pytest_archbench.options import OPTIONS, OptionError, Options, as_text, parse
+from pytest_archbench.records import Architecture, Case, Conditions, Device
+from pytest_archbench.registry import METRICS, DuplicateName, UnknownName, near
+
+PACKAGED = "bench_suite"
+"""The package with the suite that comes along: its ``suites`` module enters suites in the table."""
+
+
+USER_MISTAKES = (OptionError, UnknownName, DuplicateName, devices.NoDevice, catalogue.CatalogueError, BaselineError)
+"""What ends a run before it starts, with pytest's exit code 4 and the sentence."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for, checked: every name in it exists and every device is here."""
+
+    options: Options
+    devices: tuple[Device, ...]
+    metrics: tuple[str, ...]
+    architectures: tuple[Architecture, ...]
+    package: Path
+    baselines: Path
+
+    def cases(self, metric: str) -> list[Case]:
+        """The cases of one metric, by architecture, device and batch size.
+
+        A metric that no device changes is taken once per architecture, at batch size 1, under the first device's name.
+        """
+        if metric not in self.metrics:
+            return []
+        per_device = METRICS[metric].per_device
+        places = self.devices if per_device else self.devices[:1]
+        sizes = self.options.batch_size if per_device else (1,)
+        return [
+            Case(
+                architecture,
+                metric,
+                Conditions(
+                    device=device.name,
+                    batch_size=size,
+                    input_shape=architecture.input_shape,
+                    threads=self.options.threads,
+                ),
+            )
+            for architecture in self.architectures
+            for device in places
+            for size in sizes
+        ]
+
+    @cached_property
+    def published(self) -> Published:
+        """The published figures, read when the first case is judged or the run starts."""
+        return load(self.baselines)
+
+
+def make(given: Mapping[str, tuple[str, str]], pyproject: Path | None, own: Iterable[Architecture]) -> Plan:
+    """The plan of a run from option texts, the project's pyproject.toml and architectures that hooks returned.
+
+    Raises: OptionError, UnknownName, NoDevice, CatalogueError, DuplicateName, each with a sentence for the user.
+    """
+    table = settings(pyproject)
+    declared = table.pop("architectures", {})
+    options = parse({**_texts(table, pyproject), **given})
+    if options.counter not in COUNTERS:
+        raise OptionError(
+            f"--archbench-counter: unknown counter {options.counter!r}: {near(options.counter, COUNTERS)}"
+        )
+    suite = importlib.import_module(PACKAGED)
+    importlib.import_module(f"{PACKAGED}.suites")
+    mine = [*catalogue.declared(declared, str(pyproject)), *own]
+    return Plan(
+        options=options,
+        devices=tuple({device.name: device for device in map(devices.find, options.device)}.values()),
+        metrics=tuple(dict.fromkeys(METRICS.resolve(name) for name in options.metric)) or _all_metrics(),
+        architectures=tuple(catalogue.select(options.suite, options.arch, mine)),
+        package=Path(suite.__path__[0]),
+        baselines=suite.BASELINES / "published",
+    )
+
+
+def _all_metrics() -> tuple[str, ...]:
+    return tuple(metric for meter in METERS.values() for metric in meter.metrics)
+
+
+def settings(pyproject: Path | None) -> dict[str, Any]:
+    """``[tool.archbench]`` of a pyproject.toml; empty where there is no file or no table. Raises OptionError."""
+    if pyproject is None or not pyproject.is_file():
+        return {}
+    try:
+        document = tomli.loads(pyproject.read_text(encoding="utf-8"))
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"{pyproject}: not valid TOML: {error}") from None
+    table = document.get("tool", {}).get("archbench", {})
+    if not isinstance(table, dict):
+        raise OptionError(f"{pyproject}: [tool.archbench]: expected a table; got {table!r}")
+    return dict(table)
+
+
+def _texts(table: Mapping[str, Any], pyproject: Path | None) -> dict[str, tuple[str, str]]:
+    known = {option.name for option in OPTIONS} | {option.key for option in OPTIONS}
+    texts = {}
+    for name, value in table.items():
+        place = f"{pyproject}: [tool.archbench] {name}"
+        if name not in known:
+            raise OptionError(f"{place}: unknown setting: {near(name, [*known, 'architectures'])}")
+        try:
+            texts[name.replace("-", "_")] = (as_text(value), place)
+        except ValueError as error:
+            raise OptionError(f"{place}: {error}") from None
+    return texts

@@ -1,0 +1,161 @@
+"""What the figures are drawn with: the look, limits, names beside blobs, keys. Object-oriented matplotlib only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from pytest_archbench.report.labels import place
+from pytest_archbench.report.palette import FAINT, INK, MUTED, OTHER, PAPER, Style
+
+Array = npt.NDArray[np.float64]
+
+LOOK = {
+    "svg.fonttype": "none",  # text stays text: searchable, small, and in the page's own colour
+    "svg.hashsalt": "archbench",
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 11.0,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "figure.facecolor": PAPER,
+    "figure.dpi": 72.0,  # a pixel is a point: label boxes, radii and text are measured in one unit
+}
+LABEL_SIZE = 7.2
+NAME_LENGTH = 36
+LEADER_FROM = 4.5
+"""Points between a name and its blob from which on a line shows that they belong together."""
+ALPHA = 0.72
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure of inches that can measure text."""
+    drawn = Figure(figsize=(width, height))
+    FigureCanvasAgg(drawn)
+    return drawn
+
+
+def message(text: str) -> Figure:
+    """A figure that says why there is nothing to see."""
+    drawn = blank(9, 1.4)
+    drawn.text(0.5, 0.5, text, ha="center", va="center", wrap=True, parse_math=False)
+    return drawn
+
+
+def clipped(name: str, length: int = NAME_LENGTH) -> str:
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def frame_blobs(axes: Axes, centres: Array, reach: float) -> None:
+    """Limits that leave ``reach`` points between the outermost centres (n, 2) and the edge, on either scale."""
+    size = axes.get_window_extent()
+    for axis, values, length in ((axes.xaxis, centres[:, 0], size.width), (axes.yaxis, centres[:, 1], size.height)):
+        log = axis.get_scale() == "log"
+        low, high = np.log10([values.min(), values.max()]) if log else (values.min(), values.max())
+        span = high - low
+        pad = span * reach / (length - 2 * reach) if span else (0.1 if log else abs(high) * 0.1 or 1.0)
+        ends = np.array([low - pad, high + pad])
+        first, last = 10**ends if log else ends
+        axis.set_view_interval(first, last, ignore=True)
+        if log:
+            _plain_log(axis)
+
+
+def _plain_log(axis: XAxis | YAxis) -> None:
+    """0.1, 0.2, 0.5, 1, 2, 5 instead of powers of ten; the powers alone where there are many."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 5e3 else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def name_blobs(axes: Axes, centres: Array, radii: Array, named: npt.NDArray[np.int_], names: Sequence[str]) -> None:
+    """Write ``names`` beside the blobs ``named``, clear of one another, and lead a line to those that went far."""
+    texts = [clipped(name) for name in names]
+    points, sizes = axes.transData.transform(centres), _text_sizes(axes, texts)
+    spots = place(points, radii, named, sizes, axes.get_window_extent().get_points())
+    to_data = axes.transData.inverted().transform
+    for blob, text, spot, size in zip(named, texts, spots, sizes, strict=True):
+        box = {"facecolor": PAPER, "alpha": 0.5, "edgecolor": "none", "pad": 0.4}
+        x, y = to_data(spot)
+        written = axes.text(x, y, text, zorder=6, size=LABEL_SIZE, ha="center", va="center", parse_math=False, bbox=box)
+        written.set_gid("label")
+        nearest = np.clip(points[blob], spot - size / 2, spot + size / 2)
+        if np.linalg.norm(nearest - points[blob]) > radii[blob] + LEADER_FROM:
+            ends = to_data([nearest, points[blob]])
+            axes.plot(
+                ends[:, 0], ends[:, 1], color=INK, linewidth=0.55, marker="o", markersize=1.6, markevery=[1], zorder=5
+            )
+
+
+def _text_sizes(axes: Axes, texts: Sequence[str]) -> Array:
+    """(k, 2): width and height in points of names as they will be written."""
+    probe = axes.text(0, 0, "", size=LABEL_SIZE, parse_math=False)
+    sizes = []
+    for text in texts:
+        probe.set_text(text)
+        extent = probe.get_window_extent()
+        sizes.append((extent.width, extent.height))
+    probe.remove()
+    return np.array(sizes).reshape(-1, 2)
+
+
+def family_key(axes: Axes, looks: Mapping[str, Style]) -> None:
+    """A disc and a name for each family, top down, in two columns where there are many."""
+    width, height = _in_points(axes)
+    named = sorted((name, look) for name, look in looks.items() if look != OTHER)
+    others = len(looks) - len(named)
+    entries = [*named, (f"{others} others", OTHER)] if others else named
+    columns = 1 if len(entries) <= 28 else 2
+    rows = -(-len(entries) // columns)
+    step = min((height - 24) / rows, 18.0)
+    axes.text(0, height, "Family", weight="bold", va="top")
+    for index, (name, look) in enumerate(entries):
+        column, row = divmod(index, rows)
+        x, y = 6 + column * width / columns, height - 24 - row * step
+        axes.scatter([x], [y], s=46, color=look.fill, alpha=ALPHA, edgecolors=look.edge, linewidths=0.7)
+        text = clipped(name, 30 // columns)
+        axes.text(x + 10, y, text, size=8, va="center_baseline", parse_math=False, gid="family")
+
+
+def size_key(axes: Axes, unit: float, largest: float) -> None:
+    """Balls of round parameter counts, drawn to the scale of the chart: ``unit`` square points per parameter."""
+    _, height = _in_points(axes)
+    axes.text(0, height, "Parameters [M]", weight="bold", va="top")
+    decade = 10 ** np.floor(np.log10(largest))
+    counts = [count for step in (0.01, 0.05, 0.1, 0.5, 1.0, 5.0) if (count := step * decade) <= largest][-4:]
+    right = 0.0
+    for count in counts:
+        diameter = (count * unit) ** 0.5
+        room = max(diameter, 22.0)
+        x, y = right + room / 2, 14 + diameter / 2
+        axes.scatter([x], [y], s=[count * unit], color=MUTED, alpha=ALPHA, edgecolors=PAPER, linewidths=0.7)
+        axes.text(x, 10, f"{count / 1e6:g}", size=8, ha="center", va="top")
+        right += room + 3
+
+
+def _in_points(axes: Axes) -> tuple[float, float]:
+    """Make points the coordinates of empty ``axes`` and say how many there are across and up."""
+    size = axes.get_window_extent()
+    axes.set(xlim=(0, size.width), ylim=(0, size.height))
+    axes.set_axis_off()
+    return size.width, size.height

@@ -1,0 +1,50 @@
+"""What an interrupted run has measured already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_archbench import store
+from pytest_archbench.records import Case, Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Good measurements of a journal, by architecture, metric, device and batch size."""
+
+    measurements: Mapping[tuple[str, str, str, int], Measurement] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: Path, header: Mapping[str, Any]) -> Recorded:
+        """Read the journal in ``folder``; what failed there is left to be measured again.
+
+        Raises: JournalError where the journal is damaged or was written in another environment.
+        """
+        if not (folder / store.JOURNAL).exists():
+            return cls()
+        run = store.read(folder)
+        for part in ("environment", "devices"):
+            _require_same(folder / store.JOURNAL, part, run.header.get(part), header[part])
+        found = (store.measurement(row) for row in run.rows if row.get("status") == "ok")
+        return cls({(m.architecture, m.metric, m.conditions.device, m.conditions.batch_size): m for m in found})
+
+    def get(self, case: Case) -> Measurement | None:
+        """The measurement of a case, if there is one."""
+        conditions = case.conditions
+        return self.measurements.get((case.architecture.name, case.metric, conditions.device, conditions.batch_size))
+
+
+def _require_same(path: Path, part: str, before: Any, now: Any) -> None:
+    """Refuse to continue a run under other facts, naming the first that differs."""
+    if before == now:
+        return
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in sorted(before.keys() | now.keys(), key=str):
+            _require_same(path, f"{part}.{key}", before.get(key), now.get(key))
+    raise store.JournalError(
+        f"{path}: {part} was {before!r} and is {now!r} now; one journal holds one environment: "
+        "start afresh without --archbench-resume, or in another --archbench-out"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,13 +65,13 @@ def measured(value: Any) -> bool:
     return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
-def shown(record: Mapping[str, Any], key: str) -> str:
+def shown(record: Mapping[Hashable, Any], key: str) -> str:
     """A quantity with its unit for a sentence: ``4.089 GMAC``; ``not measured`` where there is none."""
     column, value = COLUMNS[key], record[key]
     return f"{column.show(value)} {column.unit}" if measured(value) else "not measured"
 
 
-def describe(record: Mapping[str, Any]) -> str:
+def describe(record: Mapping[Hashable, Any]) -> str:
     """One line about one network, for a hover title: name, family, top-1, operations, parameters."""
     origin = f" ({record['top1_source']})" if record["top1_source"] else ""
     return (

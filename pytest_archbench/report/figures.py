@@ -143,7 +143,7 @@ def ball_chart(frame: pd.DataFrame) -> Figure:
     axes.set_title(
         "Top-1 accuracy against operations; the area of a ball shows its parameters; dashed: the Pareto front"
     )
-    unit = LARGEST_BALL * min(1.0, 150 / len(balls)) / balls["params"].max()
+    unit = LARGEST_BALL * min(1.0, 50 / len(balls)) ** 0.6 / balls["params"].max()
     centres = np.column_stack([balls["macs"] / 1e9, balls["top1"] * 100])
     areas = balls["params"].to_numpy() * unit
     radii = np.sqrt(areas) / 2  # the size of a scattered mark is the square of its diameter in points

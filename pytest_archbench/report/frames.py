@@ -14,11 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 
 from pytest_archbench.judge import RESULTS
 from pytest_archbench.records import Baseline
+from pytest_archbench.report.columns import measured
+from pytest_archbench.stats import percentile
 
 Row = Mapping[str, Any]
 Accuracies = Mapping[tuple[str, str], Sequence[Baseline]]
@@ -44,7 +45,7 @@ CASE_COLUMNS = (
     *("input_shape", "convention", "uncounted", "message", "notes"),
 )
 VERDICT_COLUMNS = (
-    *("architecture", "family", "topology", "metric", "device", "batch_size", "value", "outcome"),
+    *("architecture", "family", "topology", "metric", "status", "device", "batch_size", "value", "outcome"),
     *("source", "baseline", "unit", "change", "reason"),
 )
 NETWORK_COLUMNS = (
@@ -81,7 +82,7 @@ def cases(run: Run) -> pd.DataFrame:
     """One row per measurement.
 
     ``value`` is the journal's, an integer where it is one; ``p50``, ``p90`` and ``p99`` are percentiles of the
-    ``n`` samples, linearly interpolated, all in ``unit``. ``worst`` is the outcome that decides.
+    ``n`` samples (``stats.percentile``), all in ``unit``. ``worst`` is the outcome that decides.
     """
     frame = pd.DataFrame([_case(row) for row in run.rows], columns=list(CASE_COLUMNS), dtype=object)
     return _typed(frame, {"n": "int64", "p50": "float64", "p90": "float64", "p99": "float64"})
@@ -95,14 +96,15 @@ def _typed(frame: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:
 
 def _case(row: Row) -> dict[str, Any]:
     samples = row.get("samples") or ()
-    p50, p90, p99 = (float(p) for p in np.percentile(samples, (50, 90, 99))) if samples else (np.nan,) * 3
+    percentiles = [percentile(samples, percent) if samples else None for percent in (50, 90, 99)]
     return {
         **_identity(row),
         "metric": legible(row.get("metric")),
         "unit": legible(row.get("unit")),
         "status": legible(row.get("status")),
         "value": row.get("value"),
-        **{"n": len(samples), "p50": p50, "p90": p90, "p99": p99},
+        "n": len(samples),
+        **dict(zip(("p50", "p90", "p99"), percentiles, strict=True)),
         "worst": worst(legible(verdict.get("outcome")) for verdict in row.get("verdicts") or ()),
         **_conditions(row),
         "input_shape": _input_shape(row),
@@ -143,6 +145,7 @@ def _verdict(row: Row, verdict: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **_identity(row),
         "metric": legible(row.get("metric")),
+        "status": legible(row.get("status")),
         "device": conditions["device"],
         "batch_size": conditions["batch_size"],
         "value": row.get("value"),
@@ -188,7 +191,8 @@ def _network_rows(rows: Sequence[Row], accuracies: Accuracies) -> Iterable[dict[
         record |= {column: _nearest_value(rows, metric, place) for metric, column in NETWORK_METRICS.items()}
         record |= _accuracy(record, "top1", accuracies) | _accuracy(record, "top5", accuracies)
         record["accuracy_density"] = _density(record["top1"], record["params"])
-        outcomes = [verdict.get("outcome") for row in here for verdict in row.get("verdicts") or ()]
+        speaking = [row for row in rows if _conditions(row) == place or row.get("metric") in NETWORK_METRICS]
+        outcomes = [verdict.get("outcome") for row in speaking for verdict in row.get("verdicts") or ()]
         yield record | {"worst": worst(legible(outcome) for outcome in outcomes)}
 
 
@@ -235,6 +239,6 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    if not measured(value):
         return ""
     return repr(float(value)) if isinstance(value, float) else str(value)

@@ -27,7 +27,7 @@ def place(centres: Array, radii: Array, owners: npt.NDArray[np.int_], sizes: Arr
     the upper right corner that no label leaves where it can be helped.
     """
     padded = sizes + 2 * MARGIN
-    spots = centres[owners].copy()
+    spots: Array = centres[owners].copy()
     placed = np.zeros(len(owners), dtype=bool)
     for _ in range(ROUNDS):
         before = spots.copy()

@@ -20,7 +20,8 @@ Array = npt.NDArray[np.float64]
 LOOK = {
     "svg.fonttype": "none",  # text stays text: searchable, small, and in the page's own colour
     "svg.hashsalt": "archbench",
-    "font.family": "DejaVu Sans",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib; an SVG names sans-serif after it
     "font.size": 9.0,
     "text.color": INK,
     "axes.edgecolor": MUTED,
@@ -43,7 +44,8 @@ LOOK = {
 LABEL_SIZE = 7.2
 NAME_LENGTH = 36
 LEADER_FROM = 4.5
-"""Points between a name and its blob from which on a line shows that they belong together."""
+"""Points between a name and its blob from which on a line shows that they belong together; it also does where
+another blob is nearer."""
 ALPHA = 0.72
 
 
@@ -99,9 +101,10 @@ def name_blobs(axes: Axes, centres: Array, radii: Array, named: npt.NDArray[np.i
         x, y = to_data(spot)
         written = axes.text(x, y, text, zorder=6, size=LABEL_SIZE, ha="center", va="center", parse_math=False, bbox=box)
         written.set_gid("label")
-        nearest = np.clip(points[blob], spot - size / 2, spot + size / 2)
-        if np.linalg.norm(nearest - points[blob]) > radii[blob] + LEADER_FROM:
-            ends = to_data([nearest, points[blob]])
+        nearest = np.clip(points, spot - size / 2, spot + size / 2)
+        gaps = np.linalg.norm(nearest - points, axis=1) - radii
+        if gaps[blob] > min(LEADER_FROM, np.delete(gaps, blob).min(initial=np.inf)):
+            ends = to_data([nearest[blob], points[blob]])
             axes.plot(
                 ends[:, 0], ends[:, 1], color=INK, linewidth=0.55, marker="o", markersize=1.6, markevery=[1], zorder=5
             )

@@ -1,0 +1,131 @@
+"""``summary.md``: a run for a pull request, in Markdown that any text may be put into and of a bounded size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+
+from pytest_archbench.records import Baseline
+from pytest_archbench.report.columns import COLUMNS, measured
+from pytest_archbench.report.findings import Findings, Record, commit, findings, place
+from pytest_archbench.report.frames import Run, legible, networks
+
+LIMIT = 60_000
+"""Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
+FAILED_SHARE, KNOWN_SHARE, TABLE_SHARE = 22_000, 12_000, 20_000
+LONGEST_NAME, LONGEST_SENTENCE = 80, 400
+SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory")
+
+
+def summary(run: Run, published: Iterable[Baseline] = ()) -> str:
+    """What failed and the networks that were measured, in less than ``LIMIT`` bytes of UTF-8."""
+    found, frame = findings(run), networks(run, published)
+    sections = (_head(run, found), _failed(found), _known(found), _chart(frame), _table(frame))
+    return "\n".join(line for section in sections for line in section) + "\n"
+
+
+def _head(run: Run, found: Findings) -> Iterator[str]:
+    yield "## Architecture benchmark"
+    yield ""
+    yield f"Run {code(run.header.get('run'))}, {escaped(_short(commit(run.header)))}."
+    yield ""
+    if not run.rows:
+        yield "This run has no measurements; `pytest bench_suite --archbench` takes those of the default suite."
+        yield ""
+    if found.counts:
+        yield "| " + " | ".join(escaped(outcome) for outcome in found.counts) + " |"
+        yield "|" + " ---: |" * len(found.counts)
+        yield "| " + " | ".join(str(count) for count in found.counts.values()) + " |"
+        yield ""
+
+
+def _failed(found: Findings) -> Iterator[str]:
+    if not found.failed and not found.broken:
+        return
+    yield f"### Failed ({len(found.failed) + len(found.broken)})"
+    yield ""
+    verdicts = (
+        f"- **{record['outcome']}** ({_where(record)}): {sentence(record['reason'])}" for record in found.failed
+    )
+    broken = (
+        f"- **{record['status']}** {code(record['architecture'])} {code(record['metric'])} ({_where(record)}):"
+        f" {sentence(record['message'])}"
+        for record in found.broken
+    )
+    yield from fitting([*verdicts, *broken], FAILED_SHARE, "- and {} more")
+    yield ""
+
+
+def _known(found: Findings) -> Iterator[str]:
+    if not found.known:
+        return
+    yield f"<details><summary>Known deviations ({len(found.known)})</summary>"
+    yield ""
+    yield from fitting([f"- {sentence(record['reason'])}" for record in found.known], KNOWN_SHARE, "- and {} more")
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def _chart(frame: pd.DataFrame) -> Iterator[str]:
+    if not frame.empty:
+        yield "![Top-1 accuracy against operations](figures/ball_chart.svg)"
+        yield ""
+
+
+def _table(frame: pd.DataFrame) -> Iterator[str]:
+    if frame.empty:
+        return
+    shown = [key for key in SHOWN if frame[key].notna().any()]
+    yield f"### Networks ({frame['architecture'].nunique()})"
+    yield ""
+    yield "| Network | Setting | " + "".join(f"{COLUMNS[key].title} | " for key in shown) + "Top-1 from |"
+    yield "| --- | --- |" + " ---: |" * len(shown) + " --- |"
+    rows = [
+        f"| {code(record['architecture'])} | {_where(record)} | "
+        + "".join(f"{COLUMNS[key].show(record[key]) if measured(record[key]) else '–'} | " for key in shown)
+        + f"{escaped(_short(record['top1_source'] or ''))} |"
+        for record in frame.to_dict("records")
+    ]
+    yield from fitting(rows, TABLE_SHARE, "\nand {} more")
+
+
+def fitting(lines: Sequence[str], size: int, more: str) -> list[str]:
+    """As many lines as ``size`` bytes of UTF-8 hold, then ``more`` with the number of those left out."""
+    kept: list[str] = []
+    for line in lines:
+        size -= len(line.encode()) + 1
+        if size < 0:
+            return [*kept, more.format(len(lines) - len(kept))]
+        kept.append(line)
+    return kept
+
+
+def _where(record: Record) -> str:
+    return escaped(_short(place(record)))
+
+
+def _short(text: str, length: int = LONGEST_NAME) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def sentence(value: object) -> str:
+    return escaped(_short(legible(value), LONGEST_SENTENCE))
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: no tag, link, image, table cell, emphasis or mention comes of it."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*\[\]|~#!$])", r"\\\1", text)
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\_", text)
+    return text.replace("@", "@\u200b")  # a zero-width space: no one is called to a pull request by a network's name
+
+
+def code(value: object) -> str:
+    """A name as it is, in a code span that its own backticks cannot end; a pipe is escaped even there."""
+    text = _short(legible(value) or "unknown")
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")

@@ -1,0 +1,39 @@
+# `make bench` and `make test` need Python 3.10 or newer and nothing else: they make .venv and install into it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: bench test test-slow lint race clean help
+
+bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
+	$(BIN)/pytest --archbench --device=cpu
+
+test: $(INSTALLED) ## the project's own tests
+	$(BIN)/pytest
+
+test-slow: $(INSTALLED) ## the tests that take minutes: both whole registries, long runs
+	$(BIN)/pytest -m slow
+
+lint: $(INSTALLED) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+race: $(INSTALLED) $(VENV)/.raced ## counting against fvcore, ptflops, thop, torchinfo, calflops, torchprofile and torch
+	$(BIN)/python tools/race_counting.py
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/.raced: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[race]'
+	touch $@
+
+clean: ## remove the environment and what runs leave behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -1,0 +1,134 @@
+"""The ``archbench`` command: what one wants to know without running a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from pytest_archbench import devices, judge, outputs, plan, store
+from pytest_archbench.baselines import matching
+from pytest_archbench.devices import NoDevice
+from pytest_archbench.records import Architecture, Conditions, Measurement
+from pytest_archbench.registry import METRICS
+from pytest_archbench.units import readable
+
+if TYPE_CHECKING:
+    from pytest_archbench.counting import Counts
+
+T = TypeVar("T")
+
+MISTAKES = (*plan.USER_MISTAKES, store.JournalError)
+
+
+def _or_say(action: Callable[[], T]) -> T:
+    """``action()``, a user's mistake becoming one sentence and exit code 2, as click has it."""
+    try:
+        return action()
+    except MISTAKES as error:
+        raise click.UsageError(str(error.args[0])) from None
+
+
+def _plan(suite: str, pattern: str) -> plan.Plan:
+    given = {"suite": (suite, "--suite"), "arch": (pattern, "NAME")}
+    return _or_say(lambda: plan.make(given, Path("pyproject.toml"), ()))
+
+
+@click.group()
+def main() -> None:
+    """Count, list and report neural-network architectures; measuring is done by ``pytest --archbench``."""
+
+
+@main.command("list")
+@click.argument("pattern", default="")
+@click.option(
+    "--suite", default="", help="seeds, variants, blocks, torchvision, timm, user (default: seeds and your own)."
+)
+def list_(pattern: str, suite: str) -> None:
+    """List architectures by name, family, provider and paper; PATTERN is a name or a glob such as 'resnet*'."""
+    for entry in _plan(suite, pattern).architectures:
+        click.echo(f"{entry.name:32} {entry.family:14} {entry.provider:12} {entry.paper}")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--suite", default="", help="Where to look the name up (default: seeds and your own).")
+@click.option("--by-module", is_flag=True, help="Break the counts down by module.")
+@click.option("--depth", default=2, show_default=True, help="Levels of modules to show.")
+@click.option("--json", "as_json", is_flag=True, help="Exact numbers for a program.")
+def count(name: str, suite: str, by_module: bool, depth: int, as_json: bool) -> None:
+    """Count NAME without weights, and show every published figure beside it."""
+    planned = _plan(suite, name)
+    for entry in planned.architectures:
+        found = _counted(entry, by_module)
+        if as_json:
+            click.echo(json.dumps({"architecture": entry.name, **asdict(found)}))
+            continue
+        _show(entry, found, planned, depth)
+
+
+def _counted(entry: Architecture, by_module: bool) -> Counts:
+    from pytest_archbench.meters.counts import count_on_meta
+
+    try:
+        return count_on_meta(entry.build, entry.input_shape, by_module=by_module)
+    except Exception as error:
+        raise click.ClickException(f"{entry.name}: {type(error).__name__}: {error}") from error
+
+
+def _show(entry: Architecture, found: Counts, planned: plan.Plan, depth: int) -> None:
+    click.echo(f"{entry.name}, one image of shape {found.input_shape}")
+    for metric in ("params", "macs", "activations", "model_size"):
+        value = getattr(found, metric)
+        click.echo(f"  {metric:12} {value:>16,}  {readable(value, METRICS[metric].unit)}")
+        for line in _published(entry, metric, found, planned):
+            click.echo(f"  {'':12} {line}")
+    if found.uncounted:
+        click.echo(f"  not counted: {', '.join(found.uncounted)}")
+    for row in found.modules:
+        if row.name and row.name.count(".") < depth:
+            click.echo(
+                f"  {row.name:40} {row.kind:24} {readable(row.params, 'count'):>10} {readable(row.macs, 'MAC'):>14}"
+            )
+
+
+def _published(entry: Architecture, metric: str, found: Counts, planned: plan.Plan) -> Iterable[str]:
+    """Figures of other sources for the same network at the same input."""
+    ours = Measurement(
+        architecture=entry.name,
+        metric=metric,
+        unit=METRICS[metric].unit,
+        status="ok",
+        conditions=Conditions("cpu", input_shape=found.input_shape),
+        samples=(getattr(found, metric),),
+    )
+    for figure in matching(planned.published, entry, ours):
+        verdict = judge.judge(ours, figure, METRICS[metric])
+        yield f"{figure.printed:>16} {figure.printed_unit:8} {figure.source} ({figure.reference}): {verdict.outcome}"
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path), default=Path("reports"))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: that of the journal).")
+def report(run: Path, out: Path | None) -> None:
+    """Draw page, figures and tables again from the journal of RUN, a file or a folder."""
+    journal = _or_say(lambda: store.read(run))
+    folder = out or (run if run.is_dir() else run.parent)
+    for path in outputs.publish(journal, folder, _plan("", "").published):
+        click.echo(path)
+
+
+@main.command()
+def device() -> None:
+    """Say which devices are here, and why the others are not."""
+    for kind in devices.PROBES:
+        try:
+            found = devices.find(kind)
+        except NoDevice as error:
+            click.echo(f"{kind:8} not here: {error.args[0]}")
+        else:
+            click.echo(f"{kind:8} {found.model}")

@@ -1,7 +1,7 @@
 """Nine kinds of building block, as hei4/pytorch-efficient-architecture compares them; ``block_networks`` uses them.
 
 Each takes (batch, inputs, height, width) to (batch, outputs, height / stride, width / stride). Convolutions have no
-bias unless said. That project states no licence: its layers are described here in other words, none of its code is used.
+bias unless said. That project states no licence: facts about its layers are used here, none of its code.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import pickle
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from counted import built, convolutions, macs
+from torch import nn
 
 from bench_suite.architectures.block_networks import DATASETS, block_network
 from bench_suite.architectures.blocks import BLOCKS, ChannelShuffle, Choices
@@ -78,18 +78,10 @@ FIRST_BLOCK = {
 }
 
 
-def macs(network: nn.Module, image: Tensor) -> int:
-    network.eval().requires_grad_(False)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(image)
-    return int(counter.get_total_flops()) // 2
-
-
-def convolutions(module: nn.Module) -> list[tuple[int, int, int, int, int, bool]]:
+def geometry(module: nn.Module) -> list[tuple[int, int, int, int, int, bool]]:
     return [
         (c.in_channels, c.out_channels, c.kernel_size[0], c.stride[0], c.groups, c.bias is not None)
-        for c in module.modules()
-        if isinstance(c, nn.Conv2d)
+        for c in convolutions(module)
     ]
 
 
@@ -107,23 +99,21 @@ def silence(module: nn.Module) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_counts_what_the_products_say(kind: str) -> None:
-    with torch.device("meta"):
-        network, image = block_network(kind, "mnist"), torch.empty(1, 1, 28, 28)
-    assert macs(network, image) == STEM + MNIST_STAGE[kind] + LINEAR
+    assert macs(built(lambda: block_network(kind, "mnist")), (1, 28, 28)) == STEM + MNIST_STAGE[kind] + LINEAR
 
 
 @pytest.mark.parametrize("kind", sorted(FIRST_BLOCK))
 def test_it_has_stride_groups_and_bias_where_the_specification_has_them(kind: str) -> None:
     first, *rest = stage(kind)
-    assert convolutions(first) == FIRST_BLOCK[kind]
+    assert geometry(first) == FIRST_BLOCK[kind]
     assert len(rest) == 3
-    assert {stride for block in rest for *_, stride, _, _ in convolutions(block)} == {1}
+    assert {stride for block in rest for *_, stride, _, _ in geometry(block)} == {1}
 
 
 def test_it_has_a_shortcut_convolution_only_where_the_shape_changes() -> None:
     for kind in ("residual", "bottleneck", "resnext", "xception"):
         first, second, *_ = stage(kind)
-        assert convolutions(first.get_submodule("shortcut")) == [(64, 128, 1, 2, 1, False)]
+        assert geometry(first.get_submodule("shortcut")) == [(64, 128, 1, 2, 1, False)]
         assert isinstance(second.get_submodule("shortcut"), nn.Identity)
 
 
@@ -175,9 +165,9 @@ def test_it_shuffles_so_that_each_group_reads_from_all() -> None:
 def test_it_makes_dense_of_eight_layers_and_a_transition() -> None:
     modules = stage("dense")
     layers, transition = modules[:8], modules[8:]
-    assert [convolutions(layer)[0][:2] for layer in layers] == [(64 + 8 * i, 8) for i in range(8)]
-    assert {convolutions(layer)[1] for layer in layers} == {(8, 8, 3, 1, 1, False)}
-    assert convolutions(nn.Sequential(*transition)) == [(128, 128, 1, 1, 1, False)]
+    assert [geometry(layer)[0][:2] for layer in layers] == [(64 + 8 * i, 8) for i in range(8)]
+    assert {geometry(layer)[1] for layer in layers} == {(8, 8, 3, 1, 1, False)}
+    assert geometry(nn.Sequential(*transition)) == [(128, 128, 1, 1, 1, False)]
     assert isinstance(transition[-1], nn.MaxPool2d)
     features = torch.randn(1, 64, 4, 4)
     assert torch.equal(layers[0](features)[:, :64], features)
@@ -234,10 +224,10 @@ def test_it_draws_weights_from_narrow_normals() -> None:
 
 def test_it_takes_widths_groups_and_growth() -> None:
     resnext = block_network("resnext", widths=(16, 64), groups=4)
-    assert (16, 16, 3, 1, 4, False) in convolutions(resnext)
-    assert (3, 16, 7, 2, 1, False) in convolutions(resnext)
+    assert (16, 16, 3, 1, 4, False) in geometry(resnext)
+    assert (3, 16, 7, 2, 1, False) in geometry(resnext)
     shuffled = block_network("shuffle", widths=(16, 32), groups=2)
-    assert (16, 8, 1, 1, 2, False) in convolutions(shuffled)
+    assert (16, 8, 1, 1, 2, False) in geometry(shuffled)
     assert len(list(block_network("dense", "mnist", growth=16)[1].children())) == 4 + 4
     assert resnext(torch.randn(2, 3, 32, 32)).shape == (2, 10)
 

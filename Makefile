@@ -10,10 +10,10 @@ bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds 
 	$(BIN)/pytest --archbench --device=cpu
 
 test: $(INSTALLED) ## the project's own tests
-	$(BIN)/pytest
+	$(BIN)/pytest -ra
 
 test-slow: $(INSTALLED) ## the tests that take minutes: both whole registries, long runs
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -ra -m slow
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

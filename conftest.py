@@ -12,4 +12,4 @@ TESTS = Path(__file__).parent / "tests"
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave ``tests/`` alone with ``--archbench``; otherwise have no opinion."""
     benching = config.getoption("archbench", default=False)
-    return True if benching and collection_path == TESTS else None
+    return True if benching and collection_path.is_relative_to(TESTS) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +99,14 @@ def count_with_fvcore(build: Callable[[], nn.Module], shape: Any, *, by_module: 
     flops, activations = FlopCountAnalysis(model, args), ActivationCountAnalysis(model, args)
     flops.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     activations.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # it traces with torch.jit, which torch would rather it did not
+        macs, written = int(flops.total()), int(activations.total())
     missed = {name: calls for name, calls in flops.unsupported_ops().items() if not is_free_name(name)}
     return Counts(
         params=parameters(model),
-        macs=int(flops.total()),
-        activations=int(activations.total()),
+        macs=macs,
+        activations=written,
         model_size=state_bytes(model),
         input_shape=inputs.shapes(args, kwargs),
         uncounted=tuple(f"{name} ×{calls}" for name, calls in sorted(missed.items())),

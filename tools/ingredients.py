@@ -73,6 +73,10 @@ def _layer_norm(_out: Any, x: Tensor, *_: Any) -> Mapping[str, int]:
     return {"ln": x.numel()}
 
 
+def _group_norm(_out: Any, x: Tensor, *_: Any) -> Mapping[str, int]:
+    return {"gn": x.numel()}
+
+
 RECIPES: dict[str, Recipe] = {
     "aten.convolution": _convolution,
     "aten.addmm": _linear,
@@ -82,6 +86,7 @@ RECIPES: dict[str, Recipe] = {
     "aten.native_batch_norm": _batch_norm,
     "aten._native_batch_norm_legit_no_training": _batch_norm,
     "aten.native_layer_norm": _layer_norm,
+    "aten.native_group_norm": _group_norm,
     "aten.relu": _elements("relu"),
     "aten.relu_": _elements("relu"),
     "aten.hardtanh": _elements("relu6"),
@@ -97,6 +102,10 @@ RECIPES: dict[str, Recipe] = {
     "aten.cat": _elements("cat"),
     "aten.native_dropout": _elements("dropout"),
 }
+
+
+class NotCounted(RuntimeError):
+    """The counter has no formula for an operator, or the ingredients do not add up to its count."""
 
 
 class _Gathering(TorchDispatchMode):
@@ -128,10 +137,10 @@ def ingredients(model: nn.Module, shape: tuple[int, ...]) -> dict[str, int]:
         model(inputs)
     ours = count(model, (inputs,))
     if ours.uncounted:
-        raise ValueError(f"operators without a formula: {', '.join(ours.uncounted)}")
+        raise NotCounted(f"operators without a formula: {', '.join(ours.uncounted)}")
     products = sum(gathering.found[name] for name in ("conv", "linear", "matmul", "attention"))
     if products != ours.macs:
-        raise ValueError(f"ingredients add up to {products}, the counter says {ours.macs}")
+        raise NotCounted(f"ingredients add up to {products}, the counter says {ours.macs}")
     norms = [
         m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is not None
     ]

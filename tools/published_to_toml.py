@@ -15,6 +15,7 @@ from typing import Any
 
 import tomli
 from counted import catalogue_lookup, suite_lookup, topologies
+from deviation_list import update
 from deviations import Lookup, Rule, reason, rules
 from published_rows import Figure, distinct, document, figure, rows
 from suite_tables import timm_figures, torchvision_figures
@@ -24,6 +25,7 @@ from pytest_archbench.conversions import CONVERSIONS, WITHOUT_COUNTERPART
 from pytest_archbench.records import Baseline
 
 HERE = Path(__file__).parent
+PUBLISHED = HERE.parent / "baselines" / "published"
 HEADER = ("title", "address", "obtained", "convention", "licence", "provider")
 COUNTED = {"params", "macs", "activations", "model_size"}
 """Our metrics that are properties of the graph, so that every figure can be judged without measuring anything."""
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="the collected CSV tables")
     parser.add_argument("suites", nargs="*", choices=[*SUITES, []], help=f"of {', '.join(SUITES)}; all unless given")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "baselines" / "published")
+    parser.add_argument("--out", type=Path, default=PUBLISHED)
     parser.add_argument("--cache", type=Path, help="JSON file of counts that a later run takes up again")
     options = parser.parse_args(arguments)
     sources = tomli.loads((HERE / "sources.toml").read_text(encoding="utf-8"))
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lookup, tables = SUITES[suite](options.directory, sources, options.cache)
         for name, figures in sorted(tables.items()):
             undocumented += write(options.out / f"{name}.toml", sources[name], figures, known, lookup)
+    if options.out == PUBLISHED:
+        update(PUBLISHED.parent / "README.md", PUBLISHED)
     print("\n".join([*undocumented, f"{len(undocumented)} deviations without a documented reason"]))
     return 1 if undocumented else 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from published_rows import Figure, rows
+from published_rows import Figure, Row, rows
 
-TIMM_TABLE = "benchmark-infer-amp-nchw-pt291-cu128-4090.csv"
+TIMM_TABLES = ("benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv", "benchmark-infer-amp-nchw-pt291-cu128-4090.csv")
+"""The older table counts networks as they are built, the newer one those that can be fused in fused form: it is taken
+only for models that the older one lacks. The tables of one version agree with each other: no device changes a count."""
 TIMM_COLUMNS = {"infer_gmacs": ("macs", "G"), "infer_macts": ("activations", "M"), "param_count": ("params", "M")}
 TORCHVISION_METRICS = ("macs", "params", "top1_accuracy", "top5_accuracy")
 
@@ -32,15 +34,18 @@ def torchvision_figures(directory: Path) -> list[Figure]:
 
 
 def timm_figures(directory: Path) -> list[Figure]:
-    """Counts of every model of one of timm's tables at the size it was run at."""
-    return list(_timm_figures(directory / "timm" / TIMM_TABLE))
+    """Counts of every model of timm's tables at the size it was run at."""
+    found: dict[tuple[str, str], Iterable[Figure]] = {}
+    for table in TIMM_TABLES:
+        with (directory / "timm" / table).open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines):
+                found.setdefault((row["model"], row["infer_img_size"]), list(_counts(row, table)))
+    return [figure for figures in found.values() for figure in figures]
 
 
-def _timm_figures(path: Path) -> Iterator[Figure]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            for column, (metric, unit) in TIMM_COLUMNS.items():
-                if row.get(column):
-                    size = int(row["infer_img_size"])
-                    entry = {"architecture": row["model"], "metric": metric, "value": row[column], "unit": unit}
-                    yield entry | {"input_size": size, "ref": column}
+def _counts(row: Row, table: str) -> Iterator[Figure]:
+    for column, (metric, unit) in TIMM_COLUMNS.items():
+        if row.get(column):
+            size, ref = int(row["infer_img_size"]), table.removesuffix(".csv").removeprefix("benchmark-")
+            entry = {"architecture": row["model"], "metric": metric, "value": row[column], "unit": unit}
+            yield entry | {"input_size": size, "ref": f"{column}, {ref}"}

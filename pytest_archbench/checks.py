@@ -72,7 +72,7 @@ class Archbench:
             pytest.skip("a bench case: run pytest --archbench")
         measurement = session.recorded.get(case) or session.runner.measure(case)
         figures = matching(session.published, case.architecture, measurement)
-        verdicts = judge.verdicts(measurement, figures, METRICS[case.metric])
+        verdicts = judge.verdicts(measurement, figures, METRICS[case.metric], session.plan.options.counter)
         self._record(measurement, verdicts, case.architecture)
         replay.into_benchmark(self._request, measurement)
         _conclude(measurement, verdicts)

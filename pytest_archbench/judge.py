@@ -23,6 +23,11 @@ RESULTS: dict[Outcome, Result] = {
 }
 """What a test does on an outcome, worst outcome first: it fails on any failure, skips where nothing was compared."""
 
+OURS = "archbench"
+"""The counter whose known deviations the baselines document."""
+BY_CONVENTION = ("macs", "activations")
+"""Counts on which counters differ by what they count."""
+
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict that decides about a test; raises ValueError where there is none."""
@@ -30,13 +35,15 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return min(verdicts, key=lambda verdict: order.index(verdict.outcome))
 
 
-def verdicts(measurement: Measurement, baselines: Iterable[Baseline], metric: Metric) -> tuple[Verdict, ...]:
+def verdicts(
+    measurement: Measurement, baselines: Iterable[Baseline], metric: Metric, counter: str = OURS
+) -> tuple[Verdict, ...]:
     """One verdict per figure; a single ``no baseline`` where there is no figure."""
     found: list[Baseline | None] = list(baselines)
-    return tuple(judge(measurement, baseline, metric) for baseline in found or [None])
+    return tuple(judge(measurement, baseline, metric, counter) for baseline in found or [None])
 
 
-def judge(measurement: Measurement, baseline: Baseline | None, metric: Metric) -> Verdict:
+def judge(measurement: Measurement, baseline: Baseline | None, metric: Metric, counter: str = OURS) -> Verdict:
     """Compare with one published figure.
 
     Passed: no farther than the figure's precision, plus the metric's relative tolerance (0 for counts).
@@ -52,6 +59,9 @@ def judge(measurement: Measurement, baseline: Baseline | None, metric: Metric) -
     ours = _value(measurement)
     if abs(ours - baseline.value) <= baseline.precision + metric.tolerance * abs(baseline.value):
         return _verdict("passed", measurement, baseline, "within the precision it prints")
+    if counter != OURS and metric.name in BY_CONVENTION:
+        differing = f"counter is {counter} here, and known deviations are documented for {OURS}"
+        return _verdict("incomparable", measurement, baseline, differing)
     if baseline.known is None:
         advice = "mend the network or the counter, or write the true reason beside the figure (known, expected)"
         return _verdict("deviates", measurement, baseline, advice)

@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,7 +48,9 @@ Answer = Mapping[str, Reading] | Failure
 def perform(job: Job) -> Answer:
     """Do the job here. Whatever a network raises becomes a failure with the network's own words."""
     try:
-        return METERS[job.meter].measure(job.architecture, job.conditions, job.settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what libraries will deprecate is no finding about a network
+            return METERS[job.meter].measure(job.architecture, job.conditions, job.settings)
     except CannotMeasure as error:
         return Failure("skipped", str(error))
     except Exception as error:  # noqa: BLE001  a network may raise anything, and the other cases go on

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -99,9 +98,7 @@ def count_with_fvcore(build: Callable[[], nn.Module], shape: Any, *, by_module: 
     flops, activations = FlopCountAnalysis(model, args), ActivationCountAnalysis(model, args)
     flops.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     activations.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # it traces with torch.jit, which torch would rather it did not
-        macs, written = int(flops.total()), int(activations.total())
+    macs, written = int(flops.total()), int(activations.total())  # first: what is unsupported shows on the way
     missed = {name: calls for name, calls in flops.unsupported_ops().items() if not is_free_name(name)}
     return Counts(
         params=parameters(model),

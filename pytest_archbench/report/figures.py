@@ -6,14 +6,12 @@ Every mark of a network carries the gid ``network-<row label of the frame>``, by
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -56,7 +54,7 @@ class Chart:
 
     def __call__(self, frame: pd.DataFrame) -> Figure:
         """The figure, or its sentence where data are lacking."""
-        with style.context(["default", marks.LOOK]):
+        with marks.look():
             reason = self.lacking(frame)
             return marks.message(reason) if reason else self.draw(usable(frame, self.needs))
 
@@ -78,9 +76,7 @@ def picture(drawn: Figure, kind: str) -> bytes:
     """The figure as a ``png`` or ``svg`` file, the same bytes for the same data."""
     metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
     file = io.BytesIO()
-    with style.context(["default", marks.LOOK]), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; that is no reason to stop a run under -W error.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+    with marks.look():
         drawn.savefig(file, format=kind, dpi=PNG_DPI if kind == "png" else 72, metadata=metadata)
     return file.getvalue()
 

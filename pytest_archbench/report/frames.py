@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -56,6 +56,9 @@ NETWORK_COLUMNS = (
 )
 
 
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
 class Run(Protocol):
     """A run as the store reads it: the journal's first line and the rows after it."""
 
@@ -68,8 +71,7 @@ class Run(Protocol):
 
 def legible(value: object) -> str:
     """``value`` as text on one line, with U+FFFD for what no document can carry; None is the empty text."""
-    text = " ".join(("" if value is None else str(value)).split())
-    return "".join("\ufffd" if unicodedata.category(sign) in ("Cc", "Cs", "Cn") else sign for sign in text)
+    return _UNFIT.sub("\ufffd", " ".join(("" if value is None else str(value)).split()))
 
 
 def worst(outcomes: Iterable[str]) -> str | None:
@@ -176,7 +178,7 @@ def _by_rank(published: Iterable[Baseline], source_order: Sequence[str]) -> Accu
     rank = {source: place for place, source in enumerate(source_order)}
     found: dict[tuple[str, str], list[Baseline]] = defaultdict(list)
     for baseline in sorted(published, key=lambda baseline: rank.get(baseline.source, len(rank))):
-        found[baseline.architecture, baseline.metric].append(baseline)
+        found[legible(baseline.architecture), baseline.metric].append(baseline)
     return found
 
 

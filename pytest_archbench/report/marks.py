@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -47,6 +50,17 @@ LEADER_FROM = 4.5
 """Points between a name and its blob from which on a line shows that they belong together; it also does where
 another blob is nearer."""
 ALPHA = 0.72
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """matplotlib's defaults and ours, whatever the user has set.
+
+    A name in a script that the font lacks is drawn as boxes: no reason to stop a run under ``-W error``.
+    """
+    with style.context(["default", LOOK]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        yield
 
 
 def blank(width: float, height: float) -> Figure:
@@ -99,8 +113,7 @@ def name_blobs(axes: Axes, centres: Array, radii: Array, named: npt.NDArray[np.i
     for blob, text, spot, size in zip(named, texts, spots, sizes, strict=True):
         box = {"facecolor": PAPER, "alpha": 0.5, "edgecolor": "none", "pad": 0.4}
         x, y = to_data(spot)
-        written = axes.text(x, y, text, zorder=6, size=LABEL_SIZE, ha="center", va="center", parse_math=False, bbox=box)
-        written.set_gid("label")
+        axes.text(x, y, text, zorder=6, size=LABEL_SIZE, ha="center", va="center", parse_math=False, bbox=box)
         nearest = np.clip(points, spot - size / 2, spot + size / 2)
         gaps = np.linalg.norm(nearest - points, axis=1) - radii
         if gaps[blob] > min(LEADER_FROM, np.delete(gaps, blob).min(initial=np.inf)):
@@ -125,19 +138,19 @@ def _text_sizes(axes: Axes, texts: Sequence[str]) -> Array:
 def family_key(axes: Axes, looks: Mapping[str, Style]) -> None:
     """A disc and a name for each family, top down, in two columns where there are many."""
     width, height = _in_points(axes)
-    named = sorted((name, look) for name, look in looks.items() if look != OTHER)
+    named = sorted((name, mark) for name, mark in looks.items() if mark != OTHER)
     others = len(looks) - len(named)
     entries = [*named, (f"{others} others", OTHER)] if others else named
     columns = 1 if len(entries) <= 28 else 2
     rows = -(-len(entries) // columns)
     step = min((height - 24) / rows, 18.0)
     axes.text(0, height, "Family", weight="bold", va="top")
-    for index, (name, look) in enumerate(entries):
+    for index, (name, mark) in enumerate(entries):
         column, row = divmod(index, rows)
         x, y = 6 + column * width / columns, height - 24 - row * step
-        axes.scatter([x], [y], s=46, color=look.fill, alpha=ALPHA, edgecolors=look.edge, linewidths=0.7)
+        axes.scatter([x], [y], s=46, color=mark.fill, alpha=ALPHA, edgecolors=mark.edge, linewidths=0.7)
         text = clipped(name, 30 // columns)
-        axes.text(x + 10, y, text, size=8, va="center_baseline", parse_math=False, gid="family")
+        axes.text(x + 10, y, text, size=8, va="center_baseline", parse_math=False)
 
 
 def size_key(axes: Axes, unit: float, largest: float) -> None:

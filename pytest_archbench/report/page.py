@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,14 +67,7 @@ class Table:
 
 def html(run: Run, networks: pd.DataFrame, insets: Iterable[Inset], sources: Mapping[str, str]) -> str:
     """The whole page of a run; ``sources`` gives the address of each source of published figures."""
-    environment = Environment(
-        loader=PackageLoader("pytest_archbench.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["clip"] = clip
+    environment = _environment()
     script = _source(environment, "page.js")
     found = findings(run)
     return (
@@ -96,6 +90,19 @@ def html(run: Run, networks: pd.DataFrame, insets: Iterable[Inset], sources: Map
         )
         .lstrip()
     )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pytest_archbench.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["clip"] = clip
+    return environment
 
 
 def _source(environment: Environment, name: str) -> str:

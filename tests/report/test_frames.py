@@ -1,0 +1,183 @@
+"""Records into frames, with values worked by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import math
+
+import pandas as pd
+import pytest
+from report_data import HEADER, Run, published, row, small, verdict
+
+from pytest_archbench.judge import RESULTS
+from pytest_archbench.report import frames
+
+
+def networks_of(*rows: dict[str, object], figures: object = ()) -> list[dict[str, object]]:
+    frame = frames.networks(Run(HEADER, rows), figures)  # type: ignore[arg-type]
+    return [{str(key): value for key, value in record.items()} for record in frame.to_dict("records")]
+
+
+def test_a_case_has_percentiles_of_its_samples() -> None:
+    # Eleven samples 0..10: position 10 * p, so p50 = 5, p90 = 9 and p99 = 9 + 0.9.
+    case = frames.cases(Run(HEADER, (row("resnet50", "latency", *range(11)),))).iloc[0]
+    assert (case["n"], case["value"], case["p50"], case["p90"]) == (11, 5, 5.0, 9.0)
+    assert case["p99"] == pytest.approx(9.9)
+
+
+def test_a_case_without_samples_has_no_number_and_not_zero() -> None:
+    case = frames.cases(Run(HEADER, (row("resnet50", "latency", status="oom", message="2 GiB asked"),))).iloc[0]
+    assert case["n"] == 0
+    assert case["value"] is None
+    assert all(math.isnan(case[key]) for key in ("p50", "p90", "p99"))
+    assert case["message"] == "2 GiB asked"
+
+
+def test_an_integer_stays_the_integer_of_the_journal() -> None:
+    value = frames.cases(Run(HEADER, (row("resnet50", "macs", 4_089_184_256),))).iloc[0]["value"]
+    assert isinstance(value, int)
+    assert value == 4_089_184_256
+
+
+@pytest.mark.parametrize(("worse", "better"), list(itertools.pairwise(RESULTS)))
+def test_the_worst_outcome_is_the_judges(worse: str, better: str) -> None:
+    both = (verdict(better), verdict(worse), verdict(better))
+    assert frames.cases(Run(HEADER, (row("a", "macs", 1, verdicts=both),))).iloc[0]["worst"] == worse
+
+
+def test_no_verdict_is_no_outcome() -> None:
+    assert frames.worst([]) is None
+
+
+def test_an_outcome_nobody_knows_is_the_worst() -> None:
+    assert frames.worst(["passed", "exploded", "regressed"]) == "exploded"
+
+
+def test_verdicts_are_one_row_each() -> None:
+    frame = frames.verdicts(small()[0])
+    assert list(frame["outcome"]) == ["known deviation", "passed", "deviates", "no baseline"]
+    assert frame["change"].iloc[2] == 0.082
+    assert math.isnan(frame["change"].iloc[3])
+    assert frame["reason"].iloc[2].startswith("resnet50 macs: 4.089 GMAC")
+
+
+def test_density_is_percent_per_million_parameters() -> None:
+    (network,) = networks_of(row("vgg", "params", 138_000_000), figures=[published("vgg", 0.69)])
+    assert network["accuracy_density"] == pytest.approx(0.5)  # 69 % / 138 M
+
+
+def test_what_no_device_changes_is_shared_by_all_devices() -> None:
+    found = networks_of(
+        row("a", "params", 7),
+        row("a", "latency", 0.5, device="cuda:0", batch_size=8),
+        row("a", "latency", 0.25, device="cpu", batch_size=1),
+    )
+    assert [(n["device"], n["batch_size"], n["params"], n["latency"]) for n in found] == [
+        ("cuda:0", 8, 7.0, 0.5),
+        ("cpu", 1, 7.0, 0.25),
+    ]
+
+
+def test_a_network_that_was_only_counted_has_a_row() -> None:
+    (network,) = networks_of(row("a", "macs", 5))
+    assert network["macs"] == 5.0
+    assert all(math.isnan(float(str(network[key]))) for key in ("latency", "params", "top1", "accuracy_density"))
+    assert network["top1_source"] is None
+
+
+def test_other_conditions_are_not_mixed_into_a_row() -> None:
+    found = networks_of(row("a", "latency", 1.0, dtype="float32"), row("a", "peak_memory", 9, dtype="float16"))
+    assert [(n["dtype"], n["latency"]) for n in found if n["latency"] == 1.0] == [("float32", 1.0)]
+    assert [n["dtype"] for n in found if n["peak_memory"] == 9] == ["float16"]
+
+
+def test_a_case_that_was_run_again_counts_as_the_later() -> None:
+    (network,) = networks_of(row("a", "latency", 1.0), row("a", "latency", 2.0))
+    assert network["latency"] == 2.0
+
+
+def test_a_measured_accuracy_comes_before_a_published_one() -> None:
+    (network,) = networks_of(row("a", "top1_accuracy", 0.5), figures=[published("a", 0.7)])
+    assert (network["top1"], network["top1_source"]) == (0.5, "measured")
+
+
+def test_a_published_accuracy_names_its_source_in_the_order_asked_for() -> None:
+    figures = [published("net", 0.1, "zoo"), published("net", 0.2, "torchvision"), published("net", 0.3, "bianco2018")]
+    run = Run(HEADER, (row("a", "macs", 5, topology="net"),))
+    first = frames.networks(run, iter(figures)).iloc[0]
+    assert (first["top1"], first["top1_source"]) == (0.3, "bianco2018")
+    other = frames.networks(run, figures, source_order=("zoo",)).iloc[0]
+    assert (other["top1"], other["top1_source"]) == (0.1, "zoo")
+
+
+def test_an_accuracy_at_another_input_size_is_not_ours() -> None:
+    figures = [published("a", 0.8, input_size=320), published("a", 0.7, "zoo", input_size=224)]
+    (network,) = networks_of(row("a", "macs", 5, input_shape=[3, 224, 224]), figures=figures)
+    assert (network["top1"], network["top1_source"]) == (0.7, "zoo")
+
+
+def test_an_input_that_is_no_image_takes_any_published_accuracy() -> None:
+    (network,) = networks_of(
+        row("a", "macs", 5, input_shape={"ids": [7]}), figures=[published("a", 0.7, input_size=224)]
+    )
+    assert network["top1"] == 0.7
+
+
+def test_a_network_shows_the_worst_of_its_counts_wherever_they_were_made() -> None:
+    found = networks_of(
+        row("a", "macs", 5, verdicts=(verdict("deviates"),)),
+        row("a", "latency", 1.0, device="cuda:0", verdicts=(verdict("passed"),)),
+        row("a", "latency", 1.0, device="mps", verdicts=(verdict("regressed"),)),
+    )
+    assert {n["device"]: n["worst"] for n in found} == {"cuda:0": "deviates", "mps": "regressed"}
+
+
+def test_an_empty_run_has_empty_frames_with_all_columns() -> None:
+    empty = Run({}, ())
+    assert list(frames.cases(empty).columns) == list(frames.CASE_COLUMNS)
+    assert list(frames.verdicts(empty).columns) == list(frames.VERDICT_COLUMNS)
+    assert list(frames.networks(empty).columns) == list(frames.NETWORK_COLUMNS)
+
+
+def test_a_row_with_little_in_it_is_read() -> None:
+    run = Run({}, ({"architecture": "a", "metric": "macs", "value": 3},))
+    assert frames.cases(run).iloc[0]["topology"] == "a"
+    assert frames.networks(run).iloc[0]["macs"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("two\nlines\tand  spaces", "two lines and spaces"),
+        ("bell\x07", "bell\ufffd"),
+        ("half \ud800 pair", "half \ufffd pair"),
+        (None, ""),
+        (3, "3"),
+    ],
+)
+def test_text_becomes_what_a_document_can_carry(given: object, expected: str) -> None:
+    assert frames.legible(given) == expected
+
+
+def test_csv_holds_every_number_unrounded() -> None:
+    third = 1 / 3
+    run = Run(
+        HEADER,
+        (
+            row("a", "latency", third),
+            row("b", "macs", 4_089_184_256),
+            row("c", "macs", status="failed", message='x,"y"'),
+        ),
+    )
+    table = list(csv.DictReader(io.StringIO(frames.csv_text(frames.cases(run)))))
+    assert [line["value"] for line in table] == ["0.3333333333333333", "4089184256", ""]
+    assert float(table[0]["p90"]) == third
+    assert table[2]["message"] == 'x,"y"'
+    assert table[0]["input_shape"] == "[3, 224, 224]"
+
+
+def test_csv_tells_nothing_from_zero() -> None:
+    frame = pd.DataFrame({"a": [0.0, None, float("nan")]}, dtype=object)
+    assert frames.csv_text(frame).splitlines() == ["a", "0.0", '""', '""']

@@ -1,0 +1,140 @@
+"""``summary.md``: what it says, that it stays small, and that no text can break out of its place."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_data import HEADER, Run, many, published, row, small, verdict
+
+from pytest_archbench.report.text import LIMIT, code, escaped, fitting, summary
+
+
+def test_it_counts_verdicts_and_says_what_failed() -> None:
+    said = summary(*small())
+    assert "| deviates | known deviation | passed | no baseline |" in said
+    assert "| 1 | 1 | 1 | 1 |" in said
+    assert "### Failed (2)" in said
+    assert "- **deviates** (cpu, batch 1): resnet50 macs: 4.089 GMAC, deviates (+8.2 %) from torchvision" in said
+    assert "- **oom** `resnet18` `latency` (cpu, batch 1): out of memory: 2 GiB asked" in said
+    assert "commit 0123abc, with uncommitted changes" in said
+
+
+def test_it_folds_known_deviations() -> None:
+    folded = re.search(r"<details>(.*)</details>", summary(*small()), re.DOTALL)
+    assert folded is not None
+    assert "Known deviations (1)" in folded.group(1)
+    assert "alexnet macs: 714.0 MMAC, known deviation: convolutions only" in folded.group(1)
+
+
+def test_it_shows_the_networks_and_the_chart() -> None:
+    said = summary(*small())
+    assert "![Top-1 accuracy against operations](figures/ball_chart.svg)" in said
+    # 76.01 % / 25 M = 3.04; the median of 20, 30 and 40 ms; no memory was measured, so it has no column.
+    assert "| `resnet50` | cpu, batch 1 | 25.00 | 4.089 | 76.01 | 3.04 | 30.00 | bianco2018 |" in said
+    assert "| `alexnet` | cpu, batch 1 | 61.00 | 0.714 | 56.62 | 0.928 | – | bianco2018 |" in said
+    assert "Peak memory" not in said
+
+
+def test_nothing_failed_has_no_heading() -> None:
+    said = summary(Run(HEADER, (row("a", "macs", 5, verdicts=(verdict("passed"),)),)))
+    assert "Failed" not in said
+    assert "<details>" not in said
+
+
+@pytest.mark.parametrize(
+    ("dirty", "said"), [(True, "with uncommitted changes"), (False, ""), ("unknown", "unknown whether with changes")]
+)
+def test_it_says_whether_the_commit_tells_all(dirty: object, said: str) -> None:
+    line = next(line for line in summary(Run(HEADER | {"dirty": dirty}, ())).splitlines() if line.startswith("Run"))
+    assert line == "Run `run-7`, commit 0123abc" + (f", {said}." if said else ".")
+
+
+def test_an_empty_run_says_so_and_what_to_do() -> None:
+    said = summary(Run({}, ()))
+    assert "no measurements" in said
+    assert "`pytest bench_suite --archbench`" in said
+    assert "figures/" not in said
+
+
+def test_a_thousand_networks_and_failures_stay_small_and_are_counted() -> None:
+    run, figures = many(1400, families=60)
+    failures = [
+        row(
+            f"broken{index}",
+            "macs",
+            1,
+            verdicts=(verdict("deviates", "ü" * 900), verdict("known deviation", "é" * 900)),
+        )
+        for index in range(1000)
+    ]
+    said = summary(Run(HEADER, (*run.rows, *failures)), figures)
+    assert len(said.encode()) < LIMIT
+    left_out = [int(number) for number in re.findall(r"and (\d+) more", said)]
+    assert left_out[:2] == [1000 - said.count("- **deviates**"), 1000 - len(re.findall("^- é", said, re.MULTILINE))]
+    assert left_out[2] == 2400 - len(re.findall("^\\| `", said, re.MULTILINE))
+
+
+def test_lines_that_fit_exactly_are_kept() -> None:
+    assert fitting(["abc", "de"], 7, "{} more") == ["abc", "de"]
+    assert fitting(["abc", "de"], 6, "{} more") == ["abc", "1 more"]
+    assert fitting([], 0, "{} more") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a|b", r"a\|b"),
+        ("<script>", "&lt;script&gt;"),
+        ("![x](http://y)", r"\!\[x\](http://y)"),
+        ("mobilenet_v2 _it_", r"mobilenet_v2 \_it\_"),
+        ("@team", "@\u200bteam"),
+        ("`a` & *b*", r"\`a\` &amp; \*b\*"),
+    ],
+)
+def test_markdown_is_escaped(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a_b", "`a_b`"), ("a|b", r"`a\|b`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("", "`unknown`")],
+)
+def test_a_name_is_a_code_span(text: str, expected: str) -> None:
+    assert code(text) == expected
+
+
+UNTRUSTED = st.text(max_size=60) | st.sampled_from(
+    [
+        "<script>alert(1)</script>",
+        "a|b",
+        "</details>",
+        "x\n\n# heading",
+        "`|`",
+        "$x$",
+        "\x00",
+        "\ud800",
+        "@all",
+        "](http://e)",
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=UNTRUSTED, family=UNTRUSTED, reason=UNTRUSTED, message=UNTRUSTED, source=UNTRUSTED, run=UNTRUSTED)
+def test_no_text_breaks_the_summary(name: str, family: str, reason: str, message: str, source: str, run: str) -> None:
+    rows = (
+        row(name, "macs", 5, family=family, verdicts=(verdict("deviates", reason), verdict("known deviation", reason))),
+        row(name, "params", 7, family=family),
+        row(name, "latency", status="crashed", message=message, device=source),
+    )
+    said = summary(Run(HEADER | {"run": run, "commit": source}, rows), [published(name, 0.5, source)])
+    assert said.encode("utf-8")
+    outside = re.sub(r"(?<!\\)(`+)(?!`).*?(?<!`)\1(?!`)", "", said)
+    assert set(re.findall(r"<[a-z/]+", outside)) == {"<details", "<summary", "</summary", "</details"}
+    assert len(re.findall("^#+ ", said, re.MULTILINE)) == 3
+    (line,) = [line for line in said.splitlines() if line.startswith("| `")]
+    heading = next(line for line in said.splitlines() if line.startswith("| Network"))
+    assert len(re.findall(r"(?<!\\)\|", line)) == heading.count("|")

@@ -66,16 +66,25 @@ class _CountingMode(TorchDispatchMode):
         self, operator: Any, _types: Any, arguments: tuple[Any, ...] = (), keywords: Mapping[str, Any] | None = None
     ) -> Any:
         keywords = keywords or {}
+        formula = formula_of(operator)
+        if formula is None:
+            return self._unknown(operator, arguments, keywords)
         answer = self.answers.get(operator)
         out = answer(*arguments, **keywords) if answer else NotImplemented
         if out is NotImplemented:
             out = operator(*arguments, **keywords)
-        formula = formula_of(operator)
-        if formula is None:
-            self.uncounted[str(operator.overloadpacket)] += 1
-        elif macs := formula(out, *arguments):
+        if macs := formula(out, *arguments):
             self.macs += macs
             self.activations += _elements(out)
+        return out
+
+    def _unknown(self, operator: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+        """Count what a composite operator is made of (``torch.inference_mode`` lets it through whole); else list it."""
+        with self:
+            out = operator.decompose(*arguments, **keywords)
+        if out is NotImplemented:
+            self.uncounted[str(operator.overloadpacket)] += 1
+            out = operator(*arguments, **keywords)
         return out
 
 
@@ -155,7 +164,8 @@ def state_bytes(model: nn.Module) -> int:
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     training = [module for module in model.modules() if module.training]
-    model.eval()
+    if training:  # setting thousands of flags takes as long as counting a small network
+        model.eval()
     try:
         yield
     finally:

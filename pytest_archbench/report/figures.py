@@ -133,8 +133,8 @@ def ball_chart(frame: pd.DataFrame) -> Figure:
     """Top-1 against operations, a ball's area proportional to its parameters, one colour per family."""
     balls = frame.drop_duplicates("architecture").sort_values("params", ascending=False, kind="stable")
     looks = families(balls)
-    drawn = marks.blank(13, 9)
-    axes = drawn.add_axes((0.05, 0.065, 0.775, 0.895))
+    drawn = marks.blank(14, 10.5)
+    axes = drawn.add_axes((0.047, 0.055, 0.79, 0.91))
     axes.set(xscale="log", xlabel="Operations [GMAC per image]", ylabel="Top-1 accuracy [%]")
     axes.set_title(
         "Top-1 accuracy against operations; the area of a ball shows its parameters; dashed: the Pareto front"
@@ -147,13 +147,13 @@ def ball_chart(frame: pd.DataFrame) -> Figure:
     front = balls.loc[pareto(balls)]
     axes.plot(front["macs"] / 1e9, front["top1"] * 100, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     for label, family, (x, y), area in zip(balls.index, balls["family"], centres, areas, strict=True):
-        fill, edge = looks[family].fill, looks[family].edge
-        ball = axes.scatter([x], [y], s=[area], color=fill, alpha=marks.ALPHA, edgecolors=edge, linewidths=0.7)
+        fill, edge, width = looks[family].fill, looks[family].edge, min(0.7, 0.07 * area**0.5)
+        ball = axes.scatter([x], [y], s=[area], color=fill, alpha=marks.ALPHA, edgecolors=edge, linewidths=width)
         ball.set_gid(f"network-{label}")
     named = balls.index.get_indexer(pd.Index(to_label(balls)))
     marks.name_blobs(axes, centres, radii, named, balls["architecture"].iloc[named].tolist())
-    marks.family_key(drawn.add_axes((0.84, 0.2, 0.155, 0.76)), looks)
-    marks.size_key(drawn.add_axes((0.84, 0.03, 0.155, 0.12)), unit, float(balls["params"].max()))
+    marks.family_key(drawn.add_axes((0.85, 0.18, 0.145, 0.785)), looks)
+    marks.size_key(drawn.add_axes((0.85, 0.03, 0.145, 0.11)), unit, float(balls["params"].max()))
     return drawn
 
 

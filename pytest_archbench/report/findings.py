@@ -69,6 +69,6 @@ CHANGES = {True: ", with uncommitted changes", False: ""}
 
 def commit(header: Mapping[str, Any]) -> str:
     """Of which source the run speaks: ``commit b61f1d6, with uncommitted changes``."""
-    name = frames.legible(header.get("commit")) or "unknown"
+    name = frames.legible(header.get("commit"))[:12] or "unknown"
     dirty = header.get("dirty")
     return f"commit {name}" + (CHANGES[dirty] if isinstance(dirty, bool) else ", unknown whether with changes")

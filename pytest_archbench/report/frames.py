@@ -35,8 +35,13 @@ NETWORK_METRICS = {
 }
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
 DEVICE_METRICS = ("latency", "throughput", "peak_memory", "energy")
-SOURCE_ORDER = ("bianco2018", "torchvision", "timm", "cadene", "osmr", "keras", "tf_slim")
-"""Whose accuracy is taken first where several print one; sources that are not named come last, in their own order."""
+SOURCE_ORDER = (
+    *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
+    *("dpn_official", "densenet_official", "mobilenets_paper", "mobilenetv2_paper", "shufflenet_official"),
+    *("condensenet_official", "cadene", "tf_slim", "timm", "keras", "osmr"),
+)
+"""Whose accuracy is taken first where several print one: one evaluation of many networks, then the authors' own,
+then collections, those that trained anew last. Sources that are not named come after these, in their own order."""
 MEASURED = "measured"
 
 CASE_COLUMNS = (
@@ -177,7 +182,9 @@ def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequenc
 def _by_rank(published: Iterable[Baseline], source_order: Sequence[str]) -> Accuracies:
     rank = {source: place for place, source in enumerate(source_order)}
     found: dict[tuple[str, str], list[Baseline]] = defaultdict(list)
-    for baseline in sorted(published, key=lambda baseline: rank.get(baseline.source, len(rank))):
+    # Ten crops are another procedure than one: such a figure only where the source has no other.
+    ordered = sorted(published, key=lambda figure: (rank.get(figure.source, len(rank)), "10-crop" in figure.note))
+    for baseline in ordered:
         found[legible(baseline.architecture), baseline.metric].append(baseline)
     return found
 

@@ -118,9 +118,8 @@ def name_blobs(axes: Axes, centres: Array, radii: Array, named: npt.NDArray[np.i
         gaps = np.linalg.norm(nearest - points, axis=1) - radii
         if gaps[blob] > min(LEADER_FROM, np.delete(gaps, blob).min(initial=np.inf)):
             ends = to_data([nearest[blob], points[blob]])
-            axes.plot(
-                ends[:, 0], ends[:, 1], color=INK, linewidth=0.55, marker="o", markersize=1.6, markevery=[1], zorder=5
-            )
+            dot = 1.6 if radii[blob] > 4 else 0.0  # a small blob is an end that is seen, and would be hidden
+            axes.plot(ends[:, 0], ends[:, 1], color=INK, lw=0.55, marker="o", ms=dot, markevery=[1], zorder=5)
 
 
 def _text_sizes(axes: Axes, texts: Sequence[str]) -> Array:

@@ -27,6 +27,7 @@ HEADER = {
     "devices": {"cpu": {"kind": "cpu", "model": "Some Processor", "fingerprint": {"cores": 2}}},
 }
 SOURCES = {"bianco2018": "https://example.org/bianco", "torchvision": "https://example.org/torchvision"}
+EVIL = "<script>document.title='owned'</script>\"'><img src=x onerror=alert(1)>"
 UNITS = {
     "params": "count",
     "macs": "MAC",
@@ -97,6 +98,7 @@ def published(
     source: str = "bianco2018",
     metric: str = "top1_accuracy",
     input_size: int | None = None,
+    note: str = "",
 ) -> Baseline:
     return Baseline(
         architecture=topology,
@@ -108,6 +110,7 @@ def published(
         printed_unit="percent",
         source=source,
         input_size=input_size,
+        note=note,
     )
 
 

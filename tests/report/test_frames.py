@@ -118,6 +118,12 @@ def test_an_accuracy_at_another_input_size_is_not_ours() -> None:
     assert (network["top1"], network["top1_source"]) == (0.7, "zoo")
 
 
+def test_ten_crops_come_after_one_crop_of_the_same_source() -> None:
+    figures = [published("a", 0.8, note="10-crop"), published("a", 0.7, note="1-crop"), published("a", 0.6, "zoo")]
+    (network,) = networks_of(row("a", "macs", 5), figures=figures)
+    assert network["top1"] == 0.7
+
+
 def test_an_input_that_is_no_image_takes_any_published_accuracy() -> None:
     (network,) = networks_of(
         row("a", "macs", 5, input_shape={"ids": [7]}), figures=[published("a", 0.7, input_size=224)]

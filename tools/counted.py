@@ -56,11 +56,18 @@ def suite_lookup(suite: str, cache: Path | None) -> Lookup:
         if key not in kept:
             kept[key] = _count(entries[name].build, (3, size, size)) if name in entries else None
             if cache:
-                cache.write_text(json.dumps(kept), encoding="utf-8")
+                _keep(cache, kept)
         found: Ingredients | None = kept[key]
         return found
 
     return lookup
+
+
+def _keep(cache: Path, kept: Mapping[str, Any]) -> None:
+    """Write the whole file beside and put it in place, so that an interrupted run leaves the last whole one."""
+    beside = cache.with_suffix(".part")
+    beside.write_text(json.dumps(kept), encoding="utf-8")
+    beside.replace(cache)
 
 
 def _count(build: Callable[[], Any], shape: tuple[int, int, int]) -> Ingredients | None:

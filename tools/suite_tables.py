@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from published_rows import Figure, Row, rows
 
-TIMM_TABLES = ("benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv", "benchmark-infer-amp-nchw-pt291-cu128-4090.csv")
-"""The older table counts networks as they are built, the newer one those that can be fused in fused form: it is taken
-only for models that the older one lacks. The tables of one version agree with each other: no device changes a count."""
+from pytest_archbench.baselines import SIZELESS
+
+TIMM_TABLES = {
+    "pt291": "benchmark-infer-amp-nchw-pt291-cu128-4090.csv",
+    "pt240": "benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv",
+}
+"""By version of torch, newest first. Tables of one version agree with each other: no device changes a count."""
+
 TIMM_COLUMNS = {"infer_gmacs": ("macs", "G"), "infer_macts": ("activations", "M"), "param_count": ("params", "M")}
 TORCHVISION_METRICS = ("macs", "params", "top1_accuracy", "top5_accuracy")
 
@@ -34,18 +39,27 @@ def torchvision_figures(directory: Path) -> list[Figure]:
 
 
 def timm_figures(directory: Path) -> list[Figure]:
-    """Counts of every model of timm's tables at the size it was run at."""
-    found: dict[tuple[str, str], Iterable[Figure]] = {}
-    for table in TIMM_TABLES:
+    """Counts of every model at the size it was run at: the newest table's, unless that counts a fused form.
+
+    Since torch 2.9 the tables count what can be fused in fused form; the older one, which shows more parameters then,
+    counts networks as they are built.
+    """
+    chosen: dict[tuple[str, str], tuple[str, Row]] = {}
+    for version, table in TIMM_TABLES.items():
         with (directory / "timm" / table).open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
-                found.setdefault((row["model"], row["infer_img_size"]), list(_counts(row, table)))
-    return [figure for figures in found.values() for figure in figures]
+                key = row["model"], row["infer_img_size"]
+                if key not in chosen or float(row["param_count"]) > float(chosen[key][1]["param_count"]):
+                    chosen[key] = version, row
+    found: dict[tuple[str, ...], Figure] = {}
+    for figure in (figure for version, row in chosen.values() for figure in _counts(row, version)):
+        size = "any" if figure["metric"] in SIZELESS else str(figure["input_size"])
+        found.setdefault((figure["architecture"], figure["metric"], figure["value"], size), figure)
+    return list(found.values())
 
 
-def _counts(row: Row, table: str) -> Iterator[Figure]:
+def _counts(row: Row, version: str) -> Iterator[Figure]:
     for column, (metric, unit) in TIMM_COLUMNS.items():
         if row.get(column):
-            size, ref = int(row["infer_img_size"]), table.removesuffix(".csv").removeprefix("benchmark-")
-            entry = {"architecture": row["model"], "metric": metric, "value": row[column], "unit": unit}
-            yield entry | {"input_size": size, "ref": f"{column}, {ref}"}
+            entry = {"architecture": row["model"], "metric": metric, "value": row[column], "unit": unit, "ref": version}
+            yield entry | {"input_size": int(row["infer_img_size"])}

@@ -45,13 +45,17 @@ def convolution(
     _output_padding: Sequence[int],
     groups: int,
 ) -> Any:
+    if x.dim() < 3 or w.dim() < 3:
+        return NotImplemented
     n, channels, *size = x.shape
     out_channels, in_per_group, *kernel = w.shape
     if (
         transposed
         or not len(size) == len(kernel) == len(stride) == len(padding) == len(dilation)
         or channels != in_per_group * groups
+        or groups < 1
         or out_channels % groups
+        or min(stride) < 1
         or (bias is not None and bias.shape != (out_channels,))
         or x.dtype != w.dtype
     ):
@@ -67,15 +71,22 @@ def convolution(
 def batch_norm(
     x: Tensor, w: Tensor | None, b: Tensor | None, mean: Tensor | None, var: Tensor | None, training: bool, *_: float
 ) -> Any:
-    channels = (x.shape[1],)
-    if training or any(t is None or t.shape != channels for t in (w, b, mean, var)):
+    channels = x.shape[1:2]
+    if (
+        x.dim() < 2
+        or x.dtype != torch.float32
+        or training
+        or any(t is None or t.shape != channels for t in (w, b, mean, var))
+    ):
         return NotImplemented
-    none = _empty((0,), x)
-    return x.detach(), none, none
+    unused = _empty(channels, x)
+    return x.detach(), unused, unused
 
 
 @_answers(aten.addmm.default)
 def addmm(bias: Tensor, a: Tensor, b: Tensor, **_: float) -> Any:
+    if a.dim() != 2 or b.dim() != 2:
+        return NotImplemented
     n, m = a.shape
     if b.shape[0] != m or bias.shape != b.shape[1:] or not a.dtype == b.dtype == bias.dtype:
         return NotImplemented
@@ -85,21 +96,25 @@ def addmm(bias: Tensor, a: Tensor, b: Tensor, **_: float) -> Any:
 @_answers(
     aten.relu_.default, aten.silu_.default, aten.hardtanh_.default, aten.hardswish_.default, aten.leaky_relu_.default
 )
-def in_place(x: Tensor, *_: float) -> Tensor:
-    return x
+def in_place(x: Tensor, *_: float) -> Any:
+    return x if x.is_floating_point() else NotImplemented
 
 
 @_answers(
     aten.relu.default,
-    aten.gelu.default,
     aten.silu.default,
     aten.sigmoid.default,
     aten.hardtanh.default,
     aten.hardswish.default,
     aten.hardsigmoid.default,
 )
-def same_shape(x: Tensor, *_: float, **__: str) -> Any:
+def same_shape(x: Tensor, *_: float) -> Any:
     return x.detach() if x.is_floating_point() else NotImplemented
+
+
+@_answers(aten.gelu.default)
+def gelu(x: Tensor, *, approximate: str = "none") -> Any:
+    return same_shape(x) if approximate in ("none", "tanh") else NotImplemented
 
 
 @_answers(aten.add.Tensor, aten.mul.Tensor, aten.sub.Tensor, aten.div.Tensor)
@@ -111,20 +126,22 @@ def binary(x: Tensor, other: Any, **_: float) -> Any:
 
 @_answers(aten.add_.Tensor, aten.mul_.Tensor)
 def binary_in_place(x: Tensor, other: Any, **_: float) -> Any:
-    if isinstance(other, Tensor) and other.shape == x.shape and other.dtype == x.dtype:
+    if isinstance(other, Tensor) and other.shape == x.shape and other.dtype == x.dtype and x.is_floating_point():
         return x
     return NotImplemented
 
 
 @_answers(aten.cat.default)
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Any:
+    if not tensors or not -tensors[0].dim() <= dim < tensors[0].dim():
+        return NotImplemented
     first = tensors[0]
     shape = list(first.shape)
-    dim %= len(shape) or 1
+    dim %= len(shape)
     total = 0
     for tensor in tensors:
         size = list(tensor.shape)
-        if tensor.dtype != first.dtype or len(size) != len(shape) or not size:
+        if tensor.dtype != first.dtype or len(size) != len(shape):
             return NotImplemented
         total += size[dim]
         size[dim] = shape[dim]

@@ -40,7 +40,8 @@ class Counts:
 
     ``params``: learnable parameters (count), shared ones once. ``macs`` (MAC) and ``activations`` (elements
     written by convolutions and matrix products) for the inputs given. ``model_size`` (B): parameters and persistent
-    buffers as they lie in a state dict. ``input_shape``: of one image, as plain data. ``uncounted``: operators without a formula, as ``name ×calls``.
+    buffers as they lie in a state dict. ``input_shape``: of one image, as plain data. ``uncounted``: operators
+    without a formula, as ``name ×calls``.
     """
 
     params: int

@@ -47,7 +47,7 @@ def mm(_out: Tensor, a: Tensor, b: Tensor, *_: Any) -> int:
     return int(n * m * p)
 
 
-@_formula("aten.addmm")
+@_formula("aten.addmm", "aten.addmm_", "aten._addmm_activation")
 def addmm(_out: Tensor, _bias: Tensor, a: Tensor, b: Tensor, *_: Any) -> int:
     # [n, p] = addmm([p], [n, m], [m, p])
     n, m = a.shape
@@ -63,7 +63,7 @@ def bmm(_out: Tensor, a: Tensor, b: Tensor, *_: Any) -> int:
     return int(batch * n * m * p)
 
 
-@_formula("aten.baddbmm", "aten.addbmm")
+@_formula("aten.baddbmm", "aten.baddbmm_", "aten.addbmm", "aten.addbmm_")
 def baddbmm(_out: Tensor, _bias: Tensor, a: Tensor, b: Tensor, *_: Any) -> int:
     # [batch, n, p] = baddbmm([batch, n, p], [batch, n, m], [batch, m, p])
     batch, n, m = a.shape
@@ -77,7 +77,7 @@ def mv(_out: Tensor, a: Tensor, _b: Tensor) -> int:
     return prod(a.shape)
 
 
-@_formula("aten.addmv")
+@_formula("aten.addmv", "aten.addmv_")
 def addmv(_out: Tensor, _bias: Tensor, a: Tensor, _b: Tensor, *_: Any) -> int:
     # [n] = addmv([n], [n, m], [m])
     return prod(a.shape)
@@ -117,7 +117,7 @@ NAMED_FREE: frozenset[str] = frozenset(
         """
         native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training
         _batch_norm_no_update cudnn_batch_norm batch_norm native_layer_norm native_group_norm
-        _fused_rms_norm rms_norm linalg_vector_norm norm
+        _fused_rms_norm rms_norm linalg_vector_norm norm renorm _weight_norm_interface
         """,
         # pooling and interpolation: comparisons, additions and fixed weights
         """
@@ -125,16 +125,18 @@ NAMED_FREE: frozenset[str] = frozenset(
         _adaptive_avg_pool2d adaptive_avg_pool1d adaptive_max_pool2d avg_pool3d _adaptive_avg_pool3d
         max_pool3d_with_indices mkldnn_adaptive_avg_pool2d upsample_nearest1d upsample_nearest2d
         upsample_linear1d upsample_bilinear2d upsample_bicubic2d _upsample_bicubic2d_aa
-        _upsample_bilinear2d_aa upsample_trilinear3d
+        _upsample_bilinear2d_aa upsample_trilinear3d adaptive_max_pool3d fractional_max_pool2d
+        fractional_max_pool3d max_unpool2d max_unpool3d grid_sampler_2d grid_sampler_3d
         """,
         # reductions and orderings
         """
         mean sum var var_mean std std_mean amax amin max min argmax argmin sort topk cumsum any all
-        logsumexp prod aminmax count_nonzero median
+        logsumexp prod aminmax count_nonzero median nanmedian nansum mode kthvalue cummax cummin
+        cumsum_ cumprod cumprod_ logcumsumexp _logcumsumexp
         """,
         # softmax: exponentials and one division
         """
-        _softmax _log_softmax _safe_softmax softmax
+        _softmax _log_softmax _safe_softmax softmax _masked_softmax
         """,
         # moving, joining and picking elements
         """
@@ -144,22 +146,28 @@ NAMED_FREE: frozenset[str] = frozenset(
         pixel_unshuffle as_strided_ _unsafe_view _reshape_copy resize_ resize_as_ set_ tril triu
         masked_select nonzero bincount repeat_interleave _unsafe_index _reshape_alias unbind split
         split_with_sizes unsafe_split unfold squeeze_ unsqueeze_ t_ transpose_ tril_indices
-        squeeze_copy slice_scatter select_scatter searchsorted bucketize glu
+        squeeze_copy slice_scatter select_scatter searchsorted bucketize glu masked_fill masked_fill_
+        masked_scatter masked_scatter_ index_add index_add_ index_fill index_fill_ index_reduce
+        scatter_ scatter_add_ scatter_reduce scatter_reduce_ take put diag_embed diagonal_scatter
+        replication_pad1d replication_pad3d reflection_pad3d pad rot90 tril_ triu_
+        unsafe_split_with_sizes _unsafe_index_put
         """,
         # making tensors
         """
         empty empty_like empty_strided new_empty new_empty_strided zeros zeros_like new_zeros ones
         ones_like new_ones full full_like new_full arange linspace eye scalar_tensor lift_fresh
         lift_fresh_copy fill fill_ zero_ rand randn rand_like randn_like randperm randint normal_
-        uniform_ bernoulli_ bernoulli native_dropout dropout one_hot meshgrid
+        uniform_ bernoulli_ bernoulli native_dropout dropout dropout_ one_hot meshgrid
         """,
         # bookkeeping
         """
         _assert_async _local_scalar_dense is_same_size equal _assert_scalar sym_size sym_numel
         """,
-        # activation functions without the pointwise tag, in some versions
+        # activation functions and arithmetic without the pointwise tag, in some versions
         """
-        hardswish hardswish_ prelu _prelu_kernel rrelu _thnn_fused_lstm_cell _thnn_fused_gru_cell
+        hardswish hardswish_ prelu _prelu_kernel rrelu gelu_ mish_ threshold_ log_sigmoid_forward
+        _thnn_fused_lstm_cell _thnn_fused_gru_cell abs_ rsub floor_divide floor_divide_ eq eq_ ne ne_
+        ge_ gt_ le_ lt_
         """,
     )
     for name in names.split()
@@ -194,4 +202,12 @@ def is_free_name(name: str) -> bool:
     """Whether an operator, by its name in a traced graph (``aten::add_``), is known to have no multiply-accumulates."""
     namespace, _, short = name.partition("::")
     packet = getattr(torch.ops.aten, short, None) if namespace == "aten" else None
-    return packet is not None and all(formula_of(getattr(packet, each)) is _free for each in packet.overloads())
+    overloads = [getattr(packet, each) for each in packet.overloads()] if packet else []
+    on_tensors = [overload for overload in overloads if _works_on_tensors(overload)]
+    return bool(on_tensors) and all(formula_of(overload) is _free for overload in on_tensors)
+
+
+def _works_on_tensors(overload: Any) -> bool:
+    """Neither one of TorchScript's on its own numbers and lists, nor the twin that writes to ``out=``."""
+    arguments = overload._schema.arguments
+    return any("Tensor" in str(each.type) for each in arguments) and not any(each.is_out for each in arguments)

@@ -25,7 +25,7 @@ class BaselineError(ValueError):
 
 
 SIZELESS: frozenset[str] = frozenset({"params", "model_size"})
-"""Metrics that the input size cannot change."""
+"""Metrics that the input size does not change, but for networks that are built for one size."""
 
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _SOURCE_ID = re.compile(r"[a-z0-9_]+")
@@ -126,17 +126,20 @@ def read(path: Path) -> tuple[Source, list[Baseline]]:
 def matching(published: Published, architecture: Architecture, measurement: Measurement) -> list[Baseline]:
     """The figures that speak of this measurement: same network (``suite_key``), metric and input size.
 
-    A figure that states no size is compared at the network's default size only. Metrics that no input size
-    changes match at any size, each value of a source once.
+    A figure that states no size is compared at the network's default size only. Metrics that no input size should
+    change match at any size, each value of a source once; where a source has them at this very size, only there:
+    the position embedding of a transformer grows with its input.
     """
     metric = measurement.metric
     provider, key = suite_key(architecture)
     found = [b for b in published.baselines.get((key, metric), ()) if published.sources[b.source].provider == provider]
-    if metric in SIZELESS:
-        return list({(b.source, b.printed, b.printed_unit, b.known): b for b in reversed(found)}.values())[::-1]
-    size = square(measurement.conditions.input_shape)
-    default = square(architecture.input_shape)
-    return [b for b in found if size is not None and size == (default if b.input_size is None else b.input_size)]
+    size, default = square(measurement.conditions.input_shape), square(architecture.input_shape)
+    same = [b for b in found if size is not None and size == (default if b.input_size is None else b.input_size)]
+    if metric not in SIZELESS:
+        return same
+    settled = {b.source for b in same}
+    anywhere = [b for b in found if b.source not in settled or b in same]
+    return list({(b.source, b.printed, b.printed_unit, b.known): b for b in reversed(anywhere)}.values())[::-1]
 
 
 def suite_key(architecture: Architecture) -> tuple[str, str]:

@@ -260,6 +260,16 @@ def test_matching_compares_parameters_at_any_size_and_each_value_of_a_source_onc
     assert [(b.printed, b.input_size) for b in found] == [("61.1", 224), ("61", 160)]
 
 
+def test_matching_prefers_parameters_at_the_very_size_where_a_source_has_them(tmp_path: Path) -> None:
+    params = FIGURE.replace("macs", "params").replace('"G"', '"M"').replace("0.66", "86.6")
+    write(tmp_path, f"{HEADER}{params}{params.replace('224', '384').replace('86.6', '86.9')}]\n")
+    write(
+        tmp_path, f"{HEADER.replace('A table', 'B')}{params.replace('224', '512').replace('86.6', '87')}]\n", "b.toml"
+    )
+    found = matching(load(tmp_path), architecture(), measured("params", input_shape=(3, 384, 384)))
+    assert [(b.source, b.printed) for b in found] == [("b", "87"), ("table", "86.9")]
+
+
 def test_matching_keeps_a_suites_names_and_topologies_apart(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
     write(

@@ -10,6 +10,9 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
+NEEDS_VALUES = (RuntimeError, TypeError)
+"""What torch raises where code asks a meta tensor for its values: to copy it, for ``item()``, for ``numpy()``."""
+
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
     """``build()`` with every parameter and buffer on the meta device, in evaluation mode.
@@ -23,7 +26,7 @@ def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
         try:
             with torch.device("meta"):
                 model = build()
-        except RuntimeError:  # "Cannot copy out of meta tensor; no data!", ".item() cannot be called on meta tensors"
+        except NEEDS_VALUES:
             model = build().to("meta")
     return model.eval()
 

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytest_archbench import inputs
 from pytest_archbench.counting.answers import ANSWERS, Answer
+from pytest_archbench.counting.building import NEEDS_VALUES
 from pytest_archbench.counting.formulas import formula_of
 
 CONVENTION = (
@@ -133,16 +134,17 @@ def count_in_place(model: nn.Module, spec: Any, *, by_module: bool = False) -> C
     """
     tensors = dict(model.named_parameters()) | dict(model.named_buffers())
     device = next((str(tensor.device) for tensor in tensors.values()), "cpu")
+    dtype = next((str(t.dtype) for t in tensors.values() if t.is_floating_point()), "float32").removeprefix("torch.")
     lent = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         return torch.func.functional_call(model, lent, args, kwargs)
 
     try:
-        args, kwargs = inputs.make(spec, 1, "meta")
+        args, kwargs = inputs.make(spec, 1, "meta", dtype)
         return count(model, args, kwargs, by_module=by_module, forward=forward)
-    except RuntimeError:
-        args, kwargs = inputs.make(spec, 1, device)
+    except NEEDS_VALUES:
+        args, kwargs = inputs.make(spec, 1, device, dtype)
         return count(model, args, kwargs, by_module=by_module)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +70,14 @@ def conventions(counter: str) -> dict[str, str]:
 @_counter("archbench")
 def count_on_meta(build: Callable[[], nn.Module], shape: Any, *, by_module: bool = False) -> Counts:
     """Count on the meta device; a network whose control flow reads values is counted by a real pass on the CPU."""
-    from pytest_archbench.counting import count, on_meta
+    from pytest_archbench.counting import NEEDS_VALUES, count, on_meta
 
     model = on_meta(build)
     spec = inputs.shape_of(shape, model)
     try:
         args, kwargs = inputs.make(spec, 1, "meta")
         return count(model, args, kwargs, by_module=by_module)
-    except RuntimeError:  # it looks at values, or is broken: the CPU tells which, in the network's own words
+    except NEEDS_VALUES:  # it looks at values, or is broken: the CPU tells which, in the network's own words
         args, kwargs = inputs.make(spec, 1, "cpu")
         return count(build(), args, kwargs, by_module=by_module)
 
@@ -84,8 +85,6 @@ def count_on_meta(build: Callable[[], nn.Module], shape: Any, *, by_module: bool
 @_counter("fvcore")
 def count_with_fvcore(build: Callable[[], nn.Module], shape: Any, *, by_module: bool = False) -> Counts:
     """fvcore's count, on the CPU with real weights: the independent second opinion."""
-    from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
-
     from pytest_archbench.counting import Counts, parameters, state_bytes
     from pytest_archbench.counting.formulas import is_free_name
 
@@ -95,10 +94,14 @@ def count_with_fvcore(build: Callable[[], nn.Module], shape: Any, *, by_module: 
     args, kwargs = inputs.make(inputs.shape_of(shape, model), 1, "cpu")
     if kwargs:
         raise ValueError(f"fvcore traces positional inputs only; this network takes {', '.join(kwargs)} by name")
-    flops, activations = FlopCountAnalysis(model, args), ActivationCountAnalysis(model, args)
-    flops.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    activations.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    macs, written = int(flops.total()), int(activations.total())  # first: what is unsupported shows on the way
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it scripts and traces, which torch deprecates and networks complain of
+        from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+
+        flops, activations = FlopCountAnalysis(model, args), ActivationCountAnalysis(model, args)
+        flops.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        activations.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        macs, written = int(flops.total()), int(activations.total())  # first: what is unsupported shows on the way
     missed = {name: calls for name, calls in flops.unsupported_ops().items() if not is_free_name(name)}
     return Counts(
         params=parameters(model),

@@ -124,15 +124,15 @@ def read(path: Path) -> tuple[Source, list[Baseline]]:
 
 
 def matching(published: Published, architecture: Architecture, measurement: Measurement) -> list[Baseline]:
-    """The figures that speak of this measurement: same network (``suite_key``), metric and input size.
+    """The figures that speak of this measurement: same network (``key_of``), metric, input size and device.
 
     A figure that states no size is compared at the network's default size only. Metrics that no input size should
     change match at any size, each value of a source once; where a source has them at this very size, only there:
     the position embedding of a transformer grows with its input.
     """
     metric = measurement.metric
-    provider, key = suite_key(architecture)
-    found = [b for b in published.baselines.get((key, metric), ()) if published.sources[b.source].provider == provider]
+    here = (None, measurement.conditions.device)  # times of another device are a reader's, not a judge's, to compare
+    found = [b for b in published.baselines.get((key_of(architecture), metric), ()) if b.device in here]
     size, default = square(measurement.conditions.input_shape), square(architecture.input_shape)
     same = [b for b in found if size is not None and size == (default if b.input_size is None else b.input_size)]
     if metric not in SIZELESS:
@@ -142,14 +142,18 @@ def matching(published: Published, architecture: Architecture, measurement: Meas
     return list({(b.source, b.printed, b.printed_unit, b.known): b for b in reversed(anywhere)}.values())[::-1]
 
 
-def suite_key(architecture: Architecture) -> tuple[str, str]:
-    """(provider, registry name) for an entry of a library's own suite, ("", topology) for one of a catalogue.
-
-    So timm's ``resnet50`` meets the figures that timm prints for it and never those of torchvision's.
+def key_of(architecture: Architecture) -> str:
+    """The key of an architecture's published figures: its topology, or for an entry of a library's own suite its name
+    there, ``timm:resnet50``, so that it meets the figures that timm prints for it and never those of torchvision's.
     """
     if architecture.provider in architecture.suites:
-        return architecture.provider, architecture.name
-    return "", architecture.topology
+        return provided(architecture.provider, architecture.name.removeprefix(f"{architecture.provider}."))
+    return architecture.topology
+
+
+def provided(provider: str, name: str) -> str:
+    """The key of a figure: ``name`` is a topology where there is no provider, else the provider's registry name."""
+    return f"{provider}:{name}" if provider else name
 
 
 def square(input_shape: object) -> int | None:
@@ -269,7 +273,7 @@ def _baseline(path: Path, line: int, figure: Mapping[str, Any], source: Source) 
     reading_error = _number(path, line, figure, "reading_error") if "reading_error" in figure else Decimal(0)
     known = KnownDeviation(source.reasons[figure["known"]], figure["expected"]) if "known" in figure else None
     return Baseline(
-        architecture=figure["architecture"],
+        architecture=provided(source.provider, figure["architecture"]),
         metric=conversion.metric,
         value=float(printed * scale + conversion.offset),
         precision=float(abs(scale) * (half_unit + reading_error)),

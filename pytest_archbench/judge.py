@@ -28,6 +28,12 @@ OURS = "archbench"
 BY_CONVENTION = ("macs", "activations")
 """Counts on which counters differ by what they count."""
 
+NO_FIGURE = {
+    False: "no published figure speaks of it; add one under baselines/published",
+    True: "nothing was published for this device; state a limit in a test of yours (archbench.check)",
+}
+"""What to do about a missing baseline, by whether the device changes the value."""
+
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The verdict that decides about a test; raises ValueError where there is none."""
@@ -52,7 +58,7 @@ def judge(measurement: Measurement, baseline: Baseline | None, metric: Metric, c
     if obstacle:
         return _verdict("inconclusive", measurement, baseline, obstacle)
     if baseline is None:
-        return _verdict("no baseline", measurement, None, "no published figure speaks of it; add one under baselines/")
+        return _verdict("no baseline", measurement, None, NO_FIGURE[metric.per_device])
     unlike = _unlike_conditions(measurement, baseline, metric)
     if unlike:
         return _verdict("incomparable", measurement, baseline, unlike)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import os
 import pickle
 import signal
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -79,12 +77,11 @@ class Worker:
     Spawned, never forked: a forked copy of a process that has touched CUDA or started threads is broken.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _added_to_environment(environment):
-            self._process.start()
+        self._process.start()
         theirs.close()
 
     def ask(self, job: Job, timeout: float) -> Answer:
@@ -142,20 +139,6 @@ def _answer(message: bytes) -> Answer:
     return perform(job)
 
 
-@contextmanager
-def _added_to_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 class Runner:
     """Measures cases; one measurement serves every metric of its meter."""
 
@@ -178,7 +161,7 @@ class Runner:
         with device_lock(job.conditions.device):
             worker = self._workers.get(meter.worker)
             if worker is None or not worker.alive:
-                worker = self._workers[meter.worker] = Worker(dict(meter.environment))
+                worker = self._workers[meter.worker] = Worker()
             return worker.ask(job, self.settings.timeout)
 
     def close(self) -> None:

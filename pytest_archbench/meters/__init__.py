@@ -22,28 +22,25 @@ class CannotMeasure(RuntimeError):
 class Meter:
     """An instrument: the metrics that one measurement yields, and the worker it runs in.
 
-    ``worker`` names the process: ``""`` is the calling one (counting, which cannot crash), any other name a
-    process apart, started with ``environment`` added to its variables.
+    ``worker`` names the process: ``""`` is the calling one (counting, which computes nothing), any other name a
+    process apart.
     """
 
     name: str
     metrics: tuple[str, ...]
     measure: Measure
     worker: str = ""
-    environment: tuple[tuple[str, str], ...] = ()
 
 
 METERS: Registry[Meter] = Registry("meter")
 
 
-def meter(
-    name: str, *metrics: Metric, worker: str = "", environment: Mapping[str, str] | None = None
-) -> Callable[[Measure], Measure]:
+def meter(name: str, *metrics: Metric, worker: str = "") -> Callable[[Measure], Measure]:
     """Register the decorated function as the one meter of ``metrics``; raises DuplicateName."""
 
     def register(measure: Measure) -> Measure:
         names = tuple(METRICS.add(metric.name, metric).name for metric in metrics)
-        METERS.add(name, Meter(name, names, measure, worker, tuple((environment or {}).items())))
+        METERS.add(name, Meter(name, names, measure, worker))
         return measure
 
     return register

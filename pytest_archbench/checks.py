@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_archbench import inputs, judge, options, replay, store, units
-from pytest_archbench.baselines import matching
+from pytest_archbench.baselines import key_of, matching
 from pytest_archbench.meters import counts
 from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Number, Verdict
 from pytest_archbench.registry import METRICS
@@ -47,6 +47,19 @@ def _seconds(value: float | str) -> float:
     return options.duration(value) if isinstance(value, str) else float(value)
 
 
+def _bounds(limits: Mapping[str, Any]) -> dict[Limit, float]:
+    """Keywords of ``check`` as bounds, those that are None left out. Raises: TypeError, ValueError."""
+    if unknown := sorted(limits.keys() - LIMITS.keys()):
+        raise TypeError(f"check() has no argument {unknown[0]!r}; its limits are {', '.join(LIMITS)}")
+    bounds: dict[Limit, float] = {}
+    for key, value in limits.items():
+        try:
+            bounds |= {} if value is None else {LIMITS[key]: LIMITS[key].parse(value)}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"check(): {key}: got {value!r}; {error}") from None
+    return bounds
+
+
 LIMITS = {
     "latency_max": Limit("latency", True, _seconds),
     "throughput_min": Limit("throughput", False, float),
@@ -67,6 +80,7 @@ class Archbench:
         Fails on a deviation, a regression and a case that could not be measured; skips where nothing could be
         compared, since no baseline is not a pass.
         """
+        __tracebackhide__ = True  # what fails or skips is the test's line
         session = self._session
         if session is None:
             pytest.skip("a bench case: run pytest --archbench")
@@ -98,32 +112,38 @@ class Archbench:
         in B or as "1GB") are measured at ``batch_size`` on the devices of the run, and skip the test without
         ``--archbench`` once the counts have been asserted.
 
-        ``input_shape`` is (channels, height, width); ``inputs`` instead of it: tensors with their batch
-        dimension, a list or mapping of shapes or tensors, or a callable ``batch_size -> tensors``.
+        ``input_shape`` is (channels, height, width); ``inputs`` instead of it: tensors of at least ``batch_size``
+        images, a list or mapping of shapes or tensors, or a callable ``batch_size -> tensors``.
 
-        Returns: every count, by metric. Fails with every count that differs. Raises: InvalidInput, TypeError.
+        ``name`` is what the journal calls the model; without it the names of its class and of the test.
+
+        Returns: every count, by metric. Fails with every count that differs. Raises: InvalidInput, TypeError,
+        ValueError for a limit that is none.
         """
-        if unknown := sorted(limits.keys() - LIMITS.keys()):
-            raise TypeError(f"check() has no argument {unknown[0]!r}; its limits are {', '.join(LIMITS)}")
+        __tracebackhide__ = True
+        bounds = _bounds(limits)
         if batch_size < 1:
             raise ValueError(f"check(): batch_size must be at least 1; got {batch_size}")
-        own = _own(model, inputs if inputs is not None else input_shape, name)
-        counted = _count(own)
+        given = inputs if inputs is not None else input_shape
+        own = _own(model, self._named(name or f"{type(model).__name__} in {self._request.node.name}"))
+        fed = _fed(given, batch_size, model)  # before counting, so that a mistake is told first
+        counted = _count(replace(own, input_shape=_fed(given, 1, model)))
         expected = {"params": params, "macs": macs, "activations": activations, "model_size": model_size}
         verdicts = {m: _equal(counted[m], value) for m, value in expected.items() if value is not None}
         for metric, measurement in counted.items():
             self._record(measurement, (verdicts[metric],) if metric in verdicts else (), own)
         if wrong := [v.reason for v in verdicts.values() if v.outcome != "passed"]:
             pytest.fail("\n".join(wrong), pytrace=False)
-        if limits:
-            self._check_limits(own, batch_size, {LIMITS[key]: LIMITS[key].parse(v) for key, v in limits.items()})
+        if bounds:
+            self._check_limits(replace(own, input_shape=fed), batch_size, bounds)
         return {metric: measurement.samples[0] for metric, measurement in counted.items()}
 
     def _check_limits(self, own: Architecture, batch_size: int, limits: Mapping[Limit, float]) -> None:
+        __tracebackhide__ = True
         session = self._session
         if session is None:
             names = ", ".join(limit.metric for limit in limits)
-            pytest.skip(f"{own.name}: counts agree; {names}: measured quantities are judged with --archbench")
+            pytest.skip(f"{own.name}: {names}: measured quantities are judged with --archbench")
         failures = []
         for device in session.plan.devices:
             conditions = Conditions(device.name, batch_size, own.input_shape, threads=session.plan.options.threads)
@@ -136,16 +156,42 @@ class Archbench:
         if failures:
             pytest.fail("\n".join(failures), pytrace=False)
 
+    def _named(self, name: str) -> str:
+        return self._session.distinct(name) if self._session is not None else name
+
     def _record(self, measurement: Measurement, verdicts: tuple[Verdict, ...], of: Architecture) -> None:
         """Send a journal row along with the test's report, which finds its way from any process."""
         if self._session is not None:
-            row = store.row(measurement, verdicts, of.family, of.topology)
-            self._request.node.user_properties.append((PROPERTY, json.dumps(row)))
+            row = store.row(measurement, verdicts, of.family, key_of(of))
+            self._request.node.user_properties.append((PROPERTY, json.dumps(row, default=repr)))
 
 
-def _own(model: nn.Module, fed: Any, name: str) -> Architecture:
-    shape = fed if fed is not None else inputs.shape_of(None, model)
-    return Architecture(name or type(model).__name__, "user", Model(model), shape, provider="user", suites=("user",))
+def _own(model: nn.Module, name: str) -> Architecture:
+    return Architecture(name, "user", Model(model), provider="user", suites=("user",))
+
+
+def _fed(given: Any, batch_size: int, model: nn.Module) -> Any:
+    """What to feed a batch: shapes as they are, the answer of a callable, the first images of tensors.
+
+    Raises: InvalidInput where a tensor holds fewer images than the batch.
+    """
+    if callable(given):
+        return given(batch_size)
+    if isinstance(given, Mapping):
+        return {name: _first(item, batch_size) for name, item in given.items()}
+    if inputs.is_shape(given) or not isinstance(given, list | tuple):
+        return _first(inputs.shape_of(given, model), batch_size)
+    return [_first(item, batch_size) for item in given]
+
+
+def _first(item: Any, batch_size: int) -> Any:
+    import torch
+
+    if not isinstance(item, torch.Tensor) or item.ndim == 0:
+        return item
+    if len(item) < batch_size:
+        raise inputs.InvalidInput(f"input: expected a tensor of at least {batch_size} image(s); got {len(item)}")
+    return item[:batch_size]
 
 
 def _count(own: Architecture) -> dict[str, Measurement]:
@@ -180,7 +226,7 @@ def _counted_sentence(measurement: Measurement, expected: Number) -> str:
         return f"{subject}: operators without a formula: {', '.join(measurement.uncounted)}; the count is too low"
     got = measurement.samples[0]
     return (
-        f"{subject}: expected {expected}, got {got} ({got - expected:+d} {measurement.unit}); {measurement.convention}"
+        f"{subject}: expected {expected}, got {got} ({got - expected:+} {measurement.unit}); {measurement.convention}"
     )
 
 

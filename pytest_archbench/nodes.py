@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_archbench.records import Case
-
 NODES = "archbench/"
 """What node ids of the packaged suite begin with: ``archbench/latency::test_latency[resnet50-cpu-bs1]``."""
+CASE = "archbench_case"
+"""The parameter that holds a case; None stands in where none was asked for."""
 
 
 class SuiteModule(pytest.Module):
@@ -22,6 +22,10 @@ class SuiteModule(pytest.Module):
     def classnamefilter(self, name: str) -> bool:  # noqa: ARG002  pytest calls it by this name
         return False
 
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        """The cases of the metrics that were asked for; stand-ins for the others are not counted as collected."""
+        return [node for node in super().collect() if is_bench(node)]
+
 
 def packaged(session: pytest.Session, folder: Path) -> Iterator[pytest.Item]:
     """Every case of the bench modules in ``folder``."""
@@ -30,22 +34,12 @@ def packaged(session: pytest.Session, folder: Path) -> Iterator[pytest.Item]:
         yield from session.genitems(SuiteModule.from_parent(session, path=path, nodeid=nodeid))
 
 
-def is_bench(item: pytest.Item) -> bool:
-    """Whether an item uses the ``archbench`` fixture and, if it is parametrised with cases, has one.
-
-    A metric that was not asked for leaves pytest's placeholder of an empty parameter set.
-    """
-    if "archbench" not in getattr(item, "fixturenames", ()):
+def is_bench(node: pytest.Item | pytest.Collector) -> bool:
+    """Whether a test uses the ``archbench`` fixture and, if it is parametrised with cases, has one."""
+    if "archbench" not in getattr(node, "fixturenames", ()):
         return False
-    callspec = getattr(item, "callspec", None)
-    return callspec is None or isinstance(callspec.params.get("archbench_case", _ANY_CASE), Case | _AnyCase)
-
-
-class _AnyCase:
-    """Stands for an item that is not parametrised with cases."""
-
-
-_ANY_CASE = _AnyCase()
+    callspec = getattr(node, "callspec", None)
+    return callspec is None or callspec.params.get(CASE, True) is not None
 
 
 def chosen(items: Iterable[pytest.Item], wanted: Sequence[str]) -> list[pytest.Item]:

@@ -77,6 +77,8 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path | None, own: Iter
     """
     table = settings(pyproject)
     declared = table.pop("architectures", {})
+    if not isinstance(declared, dict):
+        raise OptionError(f"{pyproject}: [tool.archbench.architectures]: expected a table; got {declared!r}")
     options = parse({**_texts(table, pyproject), **given})
     if options.counter not in COUNTERS:
         raise OptionError(
@@ -107,21 +109,31 @@ def settings(pyproject: Path | None) -> dict[str, Any]:
         document = tomli.loads(pyproject.read_text(encoding="utf-8"))
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"{pyproject}: not valid TOML: {error}") from None
-    table = document.get("tool", {}).get("archbench", {})
-    if not isinstance(table, dict):
-        raise OptionError(f"{pyproject}: [tool.archbench]: expected a table; got {table!r}")
+    table: Any = document
+    for key in ("tool", "archbench"):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise OptionError(f"{pyproject}: {key}: expected a table; got {table!r}")
     return dict(table)
+
+
+def as_given(value: Any, place: str) -> tuple[str, str]:
+    """A setting from a file as the text one would type, and where it stands. Raises OptionError."""
+    try:
+        return as_text(value), place
+    except ValueError as error:
+        raise OptionError(f"{place}: {error}") from None
 
 
 def _texts(table: Mapping[str, Any], pyproject: Path | None) -> dict[str, tuple[str, str]]:
     known = {option.name for option in OPTIONS} | {option.key for option in OPTIONS}
-    texts = {}
+    texts: dict[str, tuple[str, str]] = {}
     for name, value in table.items():
         place = f"{pyproject}: [tool.archbench] {name}"
         if name not in known:
             raise OptionError(f"{place}: unknown setting: {near(name, [*known, 'architectures'])}")
-        try:
-            texts[name.replace("-", "_")] = (as_text(value), place)
-        except ValueError as error:
-            raise OptionError(f"{place}: {error}") from None
+        key = name.replace("-", "_")
+        if key in texts:
+            raise OptionError(f"{place}: the same setting is given twice, as {key} and {key.replace('_', '-')}")
+        texts[key] = as_given(value, place)
     return texts

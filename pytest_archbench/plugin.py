@@ -5,11 +5,13 @@ Imported by every pytest run of someone who has the plugin installed, so it impo
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_archbench.nodes import NODES
 from pytest_archbench.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -39,19 +41,36 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hooks)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """With ``--archbench``: the alias ``--device``, and node ids of the packaged suite as arguments."""
-    if "--archbench" not in args:
-        return
-    # Another plugin (pytest-playwright) may own the name; --archbench-device always works.
-    with contextlib.suppress(ValueError):
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
+    """With ``--archbench``: node ids of the packaged suite as arguments, and the alias ``--device``."""
+    known = early_config.known_args_namespace
+    if known.archbench:
+        chosen = tuple(argument for argument in known.file_or_dir if _is_packaged(argument))
+        early_config.stash[CHOSEN] = chosen
+        args[:] = [argument for argument in args if argument not in chosen]
+    result = yield
+    # Another plugin (pytest-playwright) or a conftest may own the name: all are loaded now. --archbench-device is ours.
+    if known.archbench and _is_free(parser, "--device"):
         parser.getgroup("archbench").addoption(
             "--device", dest="archbench_device", metavar="...", help="alias of --archbench-device"
         )
-    chosen = tuple(argument for argument in args if argument.startswith("archbench/"))
-    early_config.stash[CHOSEN] = chosen
-    args[:] = [argument for argument in args if argument not in chosen]
+    return result
+
+
+def _is_packaged(argument: str) -> bool:
+    """Whether an argument is a node id of the packaged suite, and no path of the user's."""
+    return argument.startswith(NODES) and not Path(argument.partition("::")[0]).exists()
+
+
+def _is_free(parser: pytest.Parser, flag: str) -> bool:
+    """Whether nobody has claimed an option's name."""
+    try:
+        return bool(parser.parse_known_and_unknown_args([f"{flag}=cpu"])[1])
+    except pytest.UsageError:  # claimed by someone who is choosy about its values
+        return False
 
 
 @pytest.hookimpl(trylast=True)

@@ -13,14 +13,20 @@ from pytest_archbench.judge import RESULTS
 from pytest_archbench.store import Run
 
 EVERY = 15.0
-"""Seconds between two lines where the output is a file; a terminal's line is rewritten all the time."""
+"""Seconds between two lines where the output is a file; on a terminal each case shows its text."""
+BELOW = "\033D\033M\0337\033D\r\033[K{text}\0338"
+"""What shows a text on the terminal's next line and returns: room is made by going down (scrolling) and up again."""
 
 
 class Progress:
-    """A line about the run, rewritten in place on a terminal, now and then a new one elsewhere."""
+    """A text about the run: on a terminal below pytest's own line and taken away again, elsewhere a line now and then.
 
-    def __init__(self, config: pytest.Config) -> None:
+    ``guess`` is how long (s) a case may take before one of its kind has been seen.
+    """
+
+    def __init__(self, config: pytest.Config, guess: float) -> None:
         self._config = config
+        self._guess = guess
         self._left: Counter[str] = Counter()
         self._total = 0
         self._done = 0
@@ -38,7 +44,9 @@ class Progress:
     def begin(self, nodeid: str) -> None:
         """A case starts."""
         self._began[nodeid] = time.monotonic()
-        self._say(nodeid)
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if isinstance(reporter, pytest.TerminalReporter) and self._config.get_verbosity() >= 0 and self._total:
+            self._say(reporter, f"[{self._done + 1}/{self._total}] {_about(self.remaining())}: {nodeid}")
 
     def end(self, nodeid: str) -> None:
         """A case has ended."""
@@ -49,35 +57,33 @@ class Progress:
         self._done += 1
 
     def clear(self) -> None:
-        """Take the line away."""
-        reporter = self._reporter()
-        if self._shown and reporter is not None:
-            reporter.write("\r\033[K")
+        """Take the text away before pytest writes on."""
+        if self._shown:
+            self._write("")
             self._shown = False
 
-    def remaining(self) -> float | None:
-        """Seconds left by the mean of each kind of case so far; None before a kind has been seen."""
-        if any(left > 0 and not self._finished[kind] for kind, left in self._left.items()):
-            return None
-        return sum(left * self._spent[kind] / self._finished[kind] for kind, left in self._left.items() if left > 0)
+    def remaining(self) -> float:
+        """Seconds left, by the mean of each kind of case so far and by how many run side by side."""
+        left = sum(count * self._mean(kind) for kind, count in self._left.items())
+        return left / max(len(self._began), 1)
 
-    def _say(self, nodeid: str) -> None:
-        reporter = self._reporter()
-        now = time.monotonic()
-        if reporter is None or self._config.get_verbosity() != 0 or self._total == 0:
-            return
-        line = f"[{self._done + 1}/{self._total}] {nodeid}{_about(self.remaining())}"
-        if reporter.isatty:
-            reporter.write(f"\r\033[K{line}"[: reporter._tw.fullwidth])
+    def _mean(self, kind: str) -> float:
+        return self._spent[kind] / self._finished[kind] if self._finished[kind] else self._guess
+
+    def _say(self, reporter: pytest.TerminalReporter, text: str) -> None:
+        if reporter.isatty():
+            self._write(text)
             self._shown = True
-        elif now - self._said >= EVERY:
-            self._said = now
+        elif time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
             reporter.ensure_newline()
-            reporter.write_line(line)
+            reporter.write_line(text)
 
-    def _reporter(self) -> pytest.TerminalReporter | None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        return reporter if isinstance(reporter, pytest.TerminalReporter) else None
+    def _write(self, text: str) -> None:
+        """Write past pytest's account of how full its line is, cut so that it cannot wrap."""
+        writer = self._config.get_terminal_writer()
+        writer._file.write(BELOW.format(text=text[: writer.fullwidth - 1]))
+        writer.flush()
 
 
 def _kind(nodeid: str) -> str:
@@ -85,15 +91,14 @@ def _kind(nodeid: str) -> str:
     return nodeid.partition("[")[0]
 
 
-def _about(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
+def _about(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f", about {minutes} min {rest:02d} s left" if minutes else f", about {rest} s left"
+    return f"about {minutes} min {rest:02d} s left" if minutes else f"about {rest} s left"
 
 
 def summarise(reporter: pytest.TerminalReporter, run: Run, written: Sequence[Path]) -> None:
     """Counts of verdicts, and where everything lies."""
+    reporter.ensure_newline()
     reporter.section("archbench")
     measured = Counter(row["status"] for row in run.rows)
     reporter.write_line("measured: " + ", ".join(f"{count} {status}" for status, count in sorted(measured.items())))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from pytest_archbench.progress import Progress, summarise
 from pytest_archbench.registry import UnknownName
 from pytest_archbench.resume import Recorded
 from pytest_archbench.runner import Runner
+
+MISTAKE = "archbench_mistake"
+"""Under which an xdist worker hands its controller a sentence for the user."""
 
 
 def start(config: pytest.Config, chosen: tuple[str, ...]) -> Session:
@@ -42,7 +47,7 @@ def _given(config: pytest.Config) -> dict[str, tuple[str, str]]:
         if typed is not None:
             given[option.key] = (str(typed), "command line")
         elif written is not None:
-            given[option.key] = (str(written), f"{config.inipath}: archbench_{option.key}")
+            given[option.key] = plan.as_given(written, f"{config.inipath}: archbench_{option.key}")
     return given
 
 
@@ -55,60 +60,76 @@ class Session:
         self.published = planned.published
         self.out = config.rootpath / planned.options.out
         self.runner = Runner(planned.options.settings)
-        self.progress = Progress(config)
+        self.progress = Progress(config, planned.options.time_budget)
         self.resuming = bool(config.getoption("archbench_resume"))
         self.recorded = Recorded.of(self.out, self._header()) if self.resuming else Recorded()
-        self._from_controller: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self._chosen = tuple(self._from_controller["archbench_chosen"]) if self._from_controller else chosen
+        self._is_worker = hasattr(config, "workerinput")
+        self._chosen = chosen
+        if chosen and config.args_source != pytest.Config.ArgsSource.ARGS:
+            config.args = []  # nothing else was asked for: leave the folder uncollected
         self._journal: store.Journal | None = None
+        self._journalled: frozenset[str] = frozenset()
         self._lock = FileLock(self.out / ".lock", timeout=0)
+        self._names = Counter(architecture.name for architecture in planned.architectures)
         self._rendered: list[Path] = []
 
     def _header(self) -> dict[str, Any]:
+        """The journal's first line; what may not differ in a resumed run stands under its environment."""
         devices = {device.name: {"kind": device.kind, **device.fingerprint} for device in self.plan.devices}
-        return environment.header(devices, self.config.rootpath)
+        header = environment.header(devices, self.config.rootpath)
+        asked = {"threads": self.plan.options.threads, "counter": self.plan.options.counter}
+        return {**header, "environment": {**header["environment"], **asked}}
+
+    def distinct(self, name: str) -> str:
+        """``name`` for a model of the user's, numbered where it is taken: two models must not share measurements."""
+        self._names[name] += 1
+        return name if self._names[name] == 1 else f"{name} ({self._names[name]})"
 
     # Collecting
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
-        """Give a test every case of its metric; module scope puts the metrics of one case side by side."""
+        """Give a test every case of its metric, or a stand-in where there is none."""
         marker = metafunc.definition.get_closest_marker("archbench")
         metric = marker.kwargs.get("metric") if marker else None
         where = metafunc.definition.nodeid
         if metric is None:
-            raise pytest.UsageError(f"{where}: archbench_case needs @pytest.mark.archbench(metric=...)")
+            pytest.fail(f"{where}: archbench_case needs @pytest.mark.archbench(metric=...)", pytrace=False)
         try:
             meter_of(metric)
         except UnknownName as error:
-            raise pytest.UsageError(f"{where}: {error.args[0]}") from None
+            pytest.fail(f"{where}: {error.args[0]}", pytrace=False)
+        # pytest would have an opinion of its own on an empty set of parameters, which an ini option can make an error.
         cases = self.plan.cases(metric)
-        metafunc.parametrize("archbench_case", cases, ids=[case.id for case in cases], scope="module")
+        metafunc.parametrize(nodes.CASE, cases or [None], ids=[case.id for case in cases] or ["none"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the packaged suite; leave out what is no bench case, and metrics that were not asked for."""
-        pool = [*items, *(nodes.packaged(session, self.plan.package) if self._wants_packaged() else ())]
-        ours = [item for item in pool if nodes.is_bench(item)]
-        if self._chosen:
-            ours = nodes.chosen(ours, self._chosen)
-        kept = set(ours)
-        if dropped := [item for item in items if item not in kept]:
+        own = [item for item in items if nodes.is_bench(item)]
+        if dropped := [item for item in items if item not in set(own)]:
             self.config.hook.pytest_deselected(items=dropped)
-        items[:] = ours
+        items[:] = [*own, *self._packaged(session)]
 
-    def _wants_packaged(self) -> bool:
-        """Whether no path narrows the run; an xdist worker is told, since its paths are spelt out."""
-        if self._from_controller is not None:
-            return bool(self._from_controller["archbench_packaged"])
+    def _packaged(self, session: pytest.Session) -> Iterable[pytest.Item]:
+        """The packaged suite, or what was chosen of it, unless a path narrows the run."""
+        if self._chosen:
+            try:
+                return nodes.chosen(nodes.packaged(session, self.plan.package), self._chosen)
+            except pytest.UsageError as error:
+                if self._is_worker:  # xdist would swallow it; the controller is told
+                    self.config.workeroutput[MISTAKE] = str(error)  # type: ignore[attr-defined]
+                    return ()
+                raise
         typed = self.config.args_source == pytest.Config.ArgsSource.ARGS
         here = {self.config.rootpath, self.config.invocation_params.dir}
-        return bool(self._chosen) or not typed or any(Path(arg).resolve() in here for arg in self.config.args)
+        narrowed = typed and not any(Path(arg).resolve() in here for arg in self.config.args)
+        return () if narrowed else nodes.packaged(session, self.plan.package)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell an xdist worker what it cannot see."""
-        node.workerinput["archbench_packaged"] = self._wants_packaged()
-        node.workerinput["archbench_chosen"] = list(self._chosen)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """End the run with the mistake that an xdist worker found in the command line."""
+        if mistake := getattr(node, "workeroutput", {}).get(MISTAKE):
+            raise pytest.UsageError(mistake)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -120,13 +141,16 @@ class Session:
 
     # Running
 
+    @pytest.hookimpl(trylast=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.progress.begin(nodeid)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Journal what a case measured as soon as its test has ended."""
-        if self._from_controller is not None:
+        if self._is_worker:
             return
+        self.progress.clear()
         if report.when == "call":
             for name, text in report.user_properties:
                 if name == PROPERTY:
@@ -137,7 +161,8 @@ class Session:
     def _write(self, row: dict[str, Any]) -> None:
         try:
             journal = self._journal or self._open()
-            journal.append(row)
+            if _text(row) not in self._journalled:
+                journal.append(row)
         except Timeout:
             reason = f"another run writes to {self.out}; wait for it or give this one --archbench-out"
             pytest.exit(f"archbench: {reason}", returncode=pytest.ExitCode.USAGE_ERROR)
@@ -149,6 +174,8 @@ class Session:
         """Open the journal at the first measurement, so that a run that only collects touches nothing."""
         self.out.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
+        if self.resuming and (self.out / store.JOURNAL).exists():
+            self._journalled = frozenset(map(_text, store.read(self.out).rows))
         self._journal = store.Journal(self.out, self._header(), resume=self.resuming)
         return self._journal
 
@@ -167,4 +194,10 @@ class Session:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._journal is not None:
-            summarise(terminalreporter, store.read(self.out), [self._journal.path, *self._rendered])
+            run = outputs.latest(store.read(self.out))
+            summarise(terminalreporter, run, [self._journal.path, *self._rendered])
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    """A row as text that equal rows share."""
+    return json.dumps(row, sort_keys=True)

@@ -1,0 +1,171 @@
+"""``archbench.check`` in ordinary tests and in bench runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lifecycle import NETS, bench, lines_of, run, write
+
+# Worked by hand. Parameters: convolution 3*8*3*3 + 8 = 224, linear 8*10 + 10 = 90, together 314.
+# MACs on 32 x 32: convolution 32*32*8*(3*3*3) = 221184, linear 8*10 = 80, together 221264.
+# Activations: 8*32*32 + 10 = 8202. Size: 314 parameters of 4 B = 1256 B.
+NET = """
+import pytest
+import torch
+from torch import nn
+
+def make():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+    )
+"""
+COUNTS = (
+    NET
+    + """
+def test_right(archbench):
+    found = archbench.check(make(), params=314, macs=221264, input_shape=(3, 32, 32))
+    assert found == {"params": 314, "macs": 221264, "activations": 8202, "model_size": 1256}
+
+def test_all(archbench):
+    archbench.check(make(), params=314, macs=221264, activations=8202, model_size=1256, input_shape=(3, 32, 32))
+
+def test_wrong(archbench):
+    archbench.check(make(), params=315, macs=221200, input_shape=(3, 32, 32), name="net")
+
+@pytest.mark.parametrize("inputs", [
+    torch.zeros(1, 3, 32, 32),
+    torch.zeros(4, 3, 32, 32),
+    [(3, 32, 32)],
+    {"input": (3, 32, 32)},
+    {"input": torch.zeros(1, 3, 32, 32)},
+    lambda batch_size: torch.zeros(batch_size, 3, 32, 32),
+    lambda batch_size: {"input": torch.zeros(batch_size, 3, 32, 32)},
+], ids=["tensor", "batch", "shapes", "named-shape", "named-tensor", "callable", "callable-named"])
+def test_inputs(archbench, inputs):
+    archbench.check(make(), params=314, macs=221264, inputs=inputs)
+
+def test_several_inputs(archbench):
+    # Linear layers 5*2 + 2 and 7*2 + 2 = 28 parameters, 10 + 14 = 24 MACs.
+    from mynets import Two
+    archbench.check(Two(), params=28, macs=24, inputs=[(5,), (7,)])
+    archbench.check(Two(), params=28, macs=24, inputs={"left": (5,), "right": torch.zeros(1, 7)})
+
+def test_leaves_the_model_as_it_was(archbench):
+    model = make().train()
+    before = {name: (id(p), p.clone()) for name, p in model.named_parameters()}
+    archbench.check(model, params=314, input_shape=(3, 32, 32))
+    assert model.training
+    assert all(id(p) == before[name][0] and p.equal(before[name][1]) for name, p in model.named_parameters())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+def test_uncounted(archbench):
+    from mynets import Spectral
+    archbench.check(Spectral(), params=112, macs=97200, input_shape=(3, 32, 32), name="spectral")
+
+def test_unknown_limit(archbench):
+    with pytest.raises(TypeError, match="check.. has no argument 'latency_mx'; its limits are latency_max"):
+        archbench.check(make(), latency_mx=1, input_shape=(3, 32, 32))
+
+def test_no_batch(archbench):
+    with pytest.raises(ValueError, match="batch_size must be at least 1; got 0"):
+        archbench.check(make(), batch_size=0, input_shape=(3, 32, 32))
+
+def test_too_few_images(archbench):
+    with pytest.raises(ValueError, match="expected a tensor of at least 8 image.s.; got 4"):
+        archbench.check(make(), batch_size=8, throughput_min=1, inputs=torch.zeros(4, 3, 32, 32))
+
+def test_bad_limit(archbench):
+    with pytest.raises(ValueError, match="check.*: latency_max: got '3 parsecs'; expected a time above 0"):
+        archbench.check(make(), latency_max="3 parsecs", input_shape=(3, 32, 32))
+
+def test_none_is_not_asked_for(archbench):
+    archbench.check(make(), params=None, macs=221264.0, latency_max=None, input_shape=(3, 32, 32))
+
+def test_measured(archbench):
+    archbench.check(make(), latency_max="1s", peak_memory_max="1GB", input_shape=(3, 32, 32), name="net")
+
+def test_measured_after_wrong_counts(archbench):
+    archbench.check(make(), params=1, latency_max="1s", input_shape=(3, 32, 32), name="net")
+"""
+)
+LIMITS = (
+    NET
+    + """
+def test_within(archbench):
+    archbench.check(make(), params=314, latency_max="10s", peak_memory_max="1GiB", throughput_min=1,
+                    input_shape=(3, 32, 32), batch_size=4, name="within")
+
+def test_too_slow(archbench):
+    archbench.check(make(), latency_max=1e-9, input_shape=(3, 32, 32), name="slow")
+
+def test_too_large(archbench):
+    archbench.check(make(), peak_memory_max="1kB", throughput_min=1e12, input_shape=(3, 32, 32), name="large")
+
+def test_ordinary():
+    pass
+
+def test_inputs(archbench):
+    archbench.check(make(), latency_max=10, batch_size=2, name="fed", inputs=lambda n: torch.zeros(n, 3, 32, 32))
+    archbench.check(make(), latency_max=10, batch_size=2, name="fed", inputs=torch.zeros(4, 3, 16, 16))
+
+def test_unsendable(archbench):
+    class Local(nn.Module):
+        def forward(self, x):
+            return x
+    archbench.check(Local(), latency_max=1, name="local", inputs=lambda n: torch.zeros(n, 3))
+"""
+)
+
+
+def test_it_asserts_counts_in_an_ordinary_run(tmp_path: Path) -> None:
+    ran = run(write(tmp_path, {"mynets.py": NETS, "test_net.py": COUNTS}), "-rsf")
+    assert ran.outcomes == {"passed": 16, "failed": 3, "skipped": 1}, ran.output
+    failed = list(lines_of(ran.output, "FAILED"))
+    for name in ("test_wrong", "test_uncounted", "test_measured_after_wrong_counts"):
+        assert any(f"::{name} - " in line for line in failed)
+    assert "net params: expected 315, got 314 (-1 count)" in ran.output
+    assert "net macs: expected 221200, got 221264 (+64 MAC)" in ran.output
+    assert "spectral macs: operators without a formula: aten._fft_c2c" in ran.output
+    (skipped,) = lines_of(ran.output, "SKIPPED")
+    assert "net: latency, peak_memory: measured quantities are judged with --archbench" in skipped
+    assert "test_net.py:" in skipped
+    assert not (tmp_path / "reports").exists()
+
+
+def test_it_judges_measured_quantities_in_a_bench_run(tmp_path: Path) -> None:
+    ran = bench(write(tmp_path, {"mynets.py": NETS, "test_net.py": LIMITS}), "test_net.py", "-rf")
+    assert (ran.code, ran.outcomes) == (1, {"passed": 2, "failed": 3, "deselected": 1}), ran.output
+    assert "slow latency on cpu at batch 1: expected at most 1.000 ns, got " in ran.output
+    assert "large peak_memory on cpu at batch 1: expected at most 1000 B, got " in ran.output
+    assert "large throughput on cpu at batch 1: expected at least 1.000 Timg/s, got " in ran.output
+    rows = {(row["architecture"], row["metric"]): row for row in ran.rows}
+    assert rows["within", "latency"]["verdicts"][0]["outcome"] == "passed"
+    assert rows["within", "latency"]["conditions"]["batch_size"] == 4
+    assert rows["within", "peak_memory"]["conditions"]["batch_size"] == 4
+    assert rows["slow", "latency"]["verdicts"][0]["outcome"] == "regressed"
+    assert rows["within", "params"]["verdicts"][0]["outcome"] == "passed"
+    assert rows["slow", "params"]["verdicts"] == []
+    # Two networks under one name are two, each with measurements of its own.
+    assert rows["fed", "latency"]["conditions"]["input_shape"] == [3, 32, 32]
+    assert rows["fed (2)", "latency"]["conditions"]["input_shape"] == [3, 16, 16]
+    assert rows["local", "latency"]["status"] == "failed"
+    assert "define it at module level" in rows["local", "latency"]["message"]
+    assert {row["family"] for row in ran.rows} == {"user"}
+
+
+def test_it_gives_models_without_a_name_that_of_their_test(tmp_path: Path) -> None:
+    """Two networks of one class must not become one in the report."""
+    checks = (
+        NET
+        + """
+def test_net(archbench):
+    archbench.check(make(), params=314, input_shape=(3, 32, 32))
+
+def test_linear(archbench):
+    archbench.check(nn.Sequential(nn.Linear(3, 1)), params=4, inputs=(3,))
+"""
+    )
+    ran = bench(write(tmp_path, {"test_net.py": checks}), "test_net.py")
+    assert ran.outcomes == {"passed": 2}
+    assert set(ran.cases) >= {("Sequential in test_net", "params"), ("Sequential in test_linear", "params")}
+    assert set(ran.cases.values()) == {1}

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_archbench import inputs
 from pytest_archbench.records import Architecture
-from pytest_archbench.registry import SUITES, DuplicateName, Registry, UnknownName
+from pytest_archbench.registry import SUITES, DuplicateName, Registry, UnknownName, near
 
 USER = "user"
 DEFAULT = "seeds"
@@ -41,6 +41,8 @@ def declared(table: Mapping[str, Any], where: str) -> list[Architecture]:
 
 def _declared(name: str, entry: Any, where: str) -> Architecture:
     known = ("factory", "input", "family", "paper")
+    if not name:
+        raise CatalogueError(f"{where}: the name is empty")
     if not isinstance(entry, Mapping) or "factory" not in entry:
         raise CatalogueError(f'{where}: expected {{factory = "pkg.mod:make", input = [3, 224, 224]}}; got {entry!r}')
     unknown = [key for key in entry if key not in known]
@@ -112,10 +114,9 @@ def _table(suites: Sequence[str], own: list[Architecture], *, strict: bool) -> R
 
 
 def _suite(name: str) -> Iterable[Architecture]:
-    try:
-        return SUITES[name]()
-    except UnknownName as error:
-        raise UnknownName(f"{error.args[0]}, {USER}") from None
+    if name not in SUITES:
+        raise UnknownName(f"unknown suite {name!r}: {near(name, [*SUITES, USER])}")
+    return SUITES[name]()
 
 
 def _enter(table: Registry[Architecture], entry: Architecture, suite: str) -> None:

@@ -94,9 +94,9 @@ def duration(text: str) -> float:
 
 def fraction(text: str) -> float:
     """``"1%"`` or ``"0.01"`` -> 0.01; above 0 and below 1."""
-    digits, percent, _ = text.strip().partition("%")
+    text = text.strip()
     try:
-        value = float(digits) / (100 if percent else 1)
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         value = 0.0
     if not 0 < value < 1:

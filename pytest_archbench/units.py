@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pytest_archbench.records import Number
 
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
@@ -53,13 +55,14 @@ def relative(change: float | None) -> str:
 
 
 def parse_bytes(value: float | str) -> float:
-    """``"1GB"``, ``"700 MiB"`` or a number of bytes -> bytes. Raises ValueError."""
-    if not isinstance(value, str):
-        return float(value)
+    """``"1GB"``, ``"700 MiB"`` or a number of bytes -> bytes, at least 0. Raises ValueError."""
     scales = {f"{prefix}B": scale for scale, prefix in (*PREFIXES[:5], *BINARY_PREFIXES)}
-    number = value.strip().rstrip("kMGTiB").strip()
-    unit = value.strip()[len(number) :].strip() or "B"
+    text = str(value).strip()
+    number = text.rstrip("kKMGTiB").strip()
     try:
-        return float(number) * scales[unit]
+        found = float(number) * scales[text[len(number) :].strip() or "B"]
     except (KeyError, ValueError):
-        raise ValueError(f"expected bytes such as 700MiB or 1GB; got {value!r}") from None
+        found = math.nan
+    if not 0 <= found < math.inf:
+        raise ValueError(f"expected bytes such as 700MiB or 1GB; got {value!r}")
+    return found

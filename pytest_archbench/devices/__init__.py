@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from pytest_archbench.records import Device
 from pytest_archbench.registry import Registry
 
 Probe = Callable[[str], Device]
 """``name as asked for -> Device``; raises NoDevice."""
+P = TypeVar("P", bound=Probe)
 
 PROBES: Registry[Probe] = Registry("device")
 
@@ -17,13 +19,20 @@ class NoDevice(LookupError):
     """A kind of device that is known but not here; the message says what was looked for."""
 
 
-def probe(kind: str) -> Callable[[Probe], Probe]:
+def probe(kind: str) -> Callable[[P], P]:
     """Register the decorated function as the probe of ``kind``."""
 
-    def register(function: Probe) -> Probe:
-        return PROBES.add(kind, function)
+    def register(function: P) -> P:
+        PROBES.add(kind, function)
+        return function
 
     return register
+
+
+def refuse_number(name: str, kind: str) -> None:
+    """Raise NoDevice for ``mps:1``: of most kinds there is one."""
+    if name != kind:
+        raise NoDevice(f"device {name!r}: there is one {kind}, called {kind!r}")
 
 
 def find(name: str) -> Device:
@@ -39,8 +48,9 @@ from pytest_archbench.devices import accelerators, cpu, jetson  # noqa: E402, F4
 
 
 @probe("auto")
-def auto(_name: str) -> Device:
+def auto(name: str) -> Device:
     """The fastest kind that is here."""
+    refuse_number(name, "auto")
     for kind in ("jetson", "cuda", "mps"):
         try:
             return PROBES[kind](kind)

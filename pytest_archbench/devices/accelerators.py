@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_archbench.devices import NoDevice, probe
+from pytest_archbench.devices import NoDevice, probe, refuse_number
 from pytest_archbench.records import Device
 
 
@@ -16,9 +16,9 @@ def cuda(name: str) -> Device:
         raise NoDevice(
             f"device {name!r}: torch finds no CUDA device (torch {torch.__version__}, CUDA {built}); try --device=cpu"
         )
-    _, _, text = name.partition(":")
+    _, colon, text = name.partition(":")
     found = torch.cuda.device_count()
-    if text and not (text.isdigit() and int(text) < found):
+    if colon and text not in map(str, range(found)):
         raise NoDevice(f"device {name!r}: expected cuda:0 to cuda:{found - 1}; torch finds {found} CUDA device(s)")
     properties = torch.cuda.get_device_properties(int(text or 0))
     return Device(
@@ -41,6 +41,7 @@ def mps(name: str) -> Device:
     """Apple's GPU."""
     import torch
 
+    refuse_number(name, "mps")
     if not torch.backends.mps.is_available():
         raise NoDevice(f"device {name!r}: torch {torch.__version__} finds no Metal device; try --device=cpu")
     return Device(name=name, kind="mps", model="Apple GPU", fingerprint={"model": "Apple GPU"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_archbench.devices import NoDevice, probe
+from pytest_archbench.devices import NoDevice, probe, refuse_number
 from pytest_archbench.devices.accelerators import cuda
 from pytest_archbench.records import Device
 
@@ -15,6 +15,7 @@ COMPATIBLE = "proc/device-tree/compatible"
 @probe("jetson")
 def jetson(name: str, root: Path = Path("/")) -> Device:
     """The board under ``root``, and its GPU as torch's first CUDA device."""
+    refuse_number(name, "jetson")
     model, compatible = _text(root / MODEL), _text(root / COMPATIBLE)
     if "nvidia,tegra" not in compatible:
         said = f"it says {model or compatible!r}" if model or compatible else "it is not here"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
+import os
 import pickle
 import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from pytest_archbench.meters import METERS, CannotMeasure, Meter, meter_of
 from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings, Status
@@ -87,20 +87,25 @@ class Worker:
     def ask(self, job: Job, timeout: float) -> Answer:
         """The worker's answer; a failure where it dies (``crashed``) or needs more than ``timeout`` s (``timeout``)."""
         try:
-            self._connection.send_bytes(pickle.dumps(job))
+            message = pickle.dumps(job)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             return Failure(
                 "failed", f"the network cannot be sent to a measuring process: {error}; define it at module level"
             )
-        except OSError:
+        try:
+            return self._exchange(message, timeout)
+        except (EOFError, OSError):
             return self._died()
+        except BaseException:  # interrupted: the late answer must not be taken for the next job's
+            self.stop()
+            raise
+
+    def _exchange(self, message: bytes, timeout: float) -> Answer:
+        self._connection.send_bytes(message)
         if not self._connection.poll(timeout):
             self.stop()
             return Failure("timeout", f"no answer within {timeout:g} s; raise --archbench-timeout if it needs longer")
-        try:
-            answer: Answer = self._connection.recv()
-        except (EOFError, OSError):
-            return self._died()
+        answer: Answer = self._connection.recv()
         return answer
 
     @property
@@ -116,19 +121,29 @@ class Worker:
     def _died(self) -> Failure:
         self._process.join()
         code = self._process.exitcode or 0
-        cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        names = {each.value: each.name for each in signal.Signals}
+        cause = f"signal {names.get(-code, -code)}" if code < 0 else f"exit status {code}"
         return Failure("crashed", f"the measuring process ended with {cause}")
 
 
 def _serve(connection: Connection) -> None:
     """Answer jobs until the other side is gone. Ctrl-C is for the parent, which ends this process in its own time."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             message = connection.recv_bytes()
         except (EOFError, OSError):
             return
         connection.send(_answer(message))
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed ends no child that is busy, and a network may be busy for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _answer(message: bytes) -> Answer:
@@ -145,15 +160,17 @@ class Runner:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._workers: dict[str, Worker] = {}
-        self._answers: dict[tuple[str, str], Answer] = {}
+        self._answers: dict[tuple[str, str], tuple[Architecture, Answer]] = {}
 
     def measure(self, case: Case) -> Measurement:
         """Measure one case; never raises for what the network does."""
         meter = meter_of(case.metric)
         key = (meter.name, case.id)
-        if key not in self._answers:
-            self._answers[key] = self._ask(meter, Job(meter.name, case.architecture, case.conditions, self.settings))
-        return measurement(case, self._answers[key])
+        known = self._answers.get(key)
+        if known is None or known[0] is not case.architecture:  # two tests may check different networks of one name
+            answer = self._ask(meter, Job(meter.name, case.architecture, case.conditions, self.settings))
+            known = self._answers[key] = (case.architecture, answer)
+        return measurement(case, known[1])
 
     def _ask(self, meter: Meter, job: Job) -> Answer:
         if not meter.worker:
@@ -167,14 +184,13 @@ class Runner:
     def close(self) -> None:
         """End every worker."""
         for worker in self._workers.values():
-            if worker.alive:
-                worker.stop()
+            worker.stop()
         self._workers.clear()
 
 
-def device_lock(device: str) -> contextlib.AbstractContextManager[Any]:
+def device_lock(device: str) -> BaseFileLock:
     """One measuring job per device at a time on this host, whichever run or worker it belongs to."""
-    name = f"archbench-{getpass.getuser()}-{device.replace(':', '-')}.lock"
+    name = f"archbench-{os.getuid()}-{device.replace(':', '-')}.lock"
     return FileLock(Path(tempfile.gettempdir()) / name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,12 @@ class Recorded:
         return cls({(m.architecture, m.metric, m.conditions.device, m.conditions.batch_size): m for m in found})
 
     def get(self, case: Case) -> Measurement | None:
-        """The measurement of a case, if there is one."""
-        conditions = case.conditions
-        return self.measurements.get((case.architecture.name, case.metric, conditions.device, conditions.batch_size))
+        """The measurement of a case, if there is one under the same conditions; what was fed is the network's own."""
+        asked = case.conditions
+        found = self.measurements.get((case.architecture.name, case.metric, asked.device, asked.batch_size))
+        if found is None or replace(found.conditions, input_shape=asked.input_shape) != asked:
+            return None
+        return found
 
 
 def _require_same(path: Path, part: str, before: Any, now: Any) -> None:

@@ -5,6 +5,7 @@ Schema 1 (first): a header line, then one line per measurement. Unknown keys are
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,8 @@ from pytest_archbench.records import Conditions, Measurement, Verdict
 
 SCHEMA = 1
 JOURNAL = "measurements.jsonl"
+UNREADABLE = (ValueError, RecursionError)
+"""What reading a damaged line as JSON raises."""
 
 
 class JournalError(ValueError):
@@ -77,32 +80,52 @@ class Journal:
         """Start a journal in ``folder``, the previous one set aside; with ``resume`` go on with it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / JOURNAL
-        resuming = resume and self.path.exists()
         if self.path.exists():
-            _cut_torn_line(self.path) if resuming else _set_aside(self.path)
-        self._file = self.path.open("a", encoding="utf-8")
-        if not resuming:
+            _end_last_line(self.path) if resume else _set_aside(self.path)
+        self._file = self.path.open("ab", buffering=0)
+        if not self._size():
             self.append({"schema": SCHEMA, **header})
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Write one line and wait until it is on disk.
 
-        Raises: OSError where the disk is full; what was written before stays whole.
+        Raises: OSError where the disk is full; the file then ends with the line before.
         """
-        self._file.write(json.dumps(entry, allow_nan=False, default=repr) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = memoryview(json.dumps(entry, allow_nan=False, default=repr).encode() + b"\n")
+        whole = self._size()
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(whole)
+            raise
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         self._file.close()
 
 
-def _cut_torn_line(path: Path) -> None:
-    """Drop an unfinished last line, left by a process that was killed while writing it."""
+def _end_last_line(path: Path) -> None:
+    """Give a last line its missing newline, or drop it where a process was killed while writing it."""
     data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(data.rfind(b"\n") + 1)
+    last = data[data.rfind(b"\n") + 1 :]
+    with path.open("r+b") as file:
+        if last and _is_json(last):
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+        else:
+            file.truncate(len(data) - len(last))
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _set_aside(path: Path) -> None:
@@ -113,7 +136,9 @@ def _set_aside(path: Path) -> None:
         name = f"damaged-{int(path.stat().st_mtime)}"
     folder = path.parent / "previous"
     folder.mkdir(exist_ok=True)
-    path.replace(folder / f"{''.join(c if c.isalnum() or c in '-_.' else '-' for c in name)}.jsonl")
+    stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)[:100]
+    targets = (folder / f"{stem}{f'-{number}' if number else ''}.jsonl" for number in itertools.count())
+    path.replace(next(target for target in targets if not target.exists()))
 
 
 def read(path: Path) -> Run:
@@ -122,31 +147,57 @@ def read(path: Path) -> Run:
     Raises: JournalError with file, line and what to do.
     """
     path = path / JOURNAL if path.is_dir() else path
+    (where, header), *rows = _objects(path) or [(f"{path}:1", {})]
+    if "run" not in header:
+        raise JournalError(f"{where}: expected a header with the key 'run'; this is not an archbench journal")
+    if header.get("schema") != SCHEMA:
+        raise JournalError(
+            f"{where}: expected schema {SCHEMA}; got {header.get('schema')!r}; use the version that wrote it"
+        )
+    for where, row in rows:
+        _require_row(row, where)
+    return Run(header, tuple(row for _, row in rows))
+
+
+def _objects(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Every line's object, with file and line."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise JournalError(
             f"{path}: no journal can be read here ({error.strerror}); run pytest --archbench first"
         ) from None
-    entries = []
+    found = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        where = f"{path}:{number}"
         try:
-            entry = json.loads(line)
-        except ValueError as error:
+            entry = json.loads(line, parse_constant=_no_number)
+        except UNREADABLE as error:
             if number == len(lines):  # no newline after it: killed while writing
                 break
-            raise JournalError(
-                f"{path}:{number}: not a JSON object ({error}); remove the line to read the rest"
-            ) from None
+            raise JournalError(f"{where}: not a JSON object ({error}); remove the line to read the rest") from None
         if not isinstance(entry, dict):
-            raise JournalError(f"{path}:{number}: expected a JSON object; got {type(entry).__name__}")
-        entries.append(entry)
-    if not entries or "run" not in entries[0]:
-        raise JournalError(f"{path}:1: expected a header with the key 'run'; this is not an archbench journal")
-    if entries[0].get("schema") != SCHEMA:
-        raise JournalError(
-            f"{path}:1: expected schema {SCHEMA}; got {entries[0].get('schema')!r}; use the version that wrote it"
-        )
-    return Run(entries[0], tuple(entries[1:]))
+            raise JournalError(f"{where}: expected a JSON object; got {type(entry).__name__}")
+        found.append((where, entry))
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _require_row(entry: Mapping[str, Any], where: str) -> None:
+    """Refuse an object behind which there is no measurement with verdicts."""
+    try:
+        measurement(entry)
+        for verdict in entry["verdicts"]:
+            Verdict(verdict["outcome"], verdict["reason"])
+    except KeyError as error:
+        reason = f"the key {error} is missing"
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = str(error)
+    else:
+        return
+    raise JournalError(f"{where}: not a measurement ({reason}); remove the line to read the rest")

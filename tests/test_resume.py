@@ -1,0 +1,107 @@
+"""An interrupted run goes on with what it has, under the same facts only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Number
+from pytest_archbench.resume import Recorded
+from pytest_archbench.store import JOURNAL, Journal, JournalError, row
+
+HEADER: dict[str, Any] = {
+    "run": "now",
+    "environment": {"python": "3.11.7", "packages": {"torch": "2.15.0"}},
+    "devices": {"cpu": {"kind": "cpu", "model": "EPYC"}},
+}
+NET = Architecture("net", "nets", build=dict, input_shape=(3, 8, 8))
+
+
+def measured(metric: str, *samples: Number, threads: int = 1, batch_size: int = 1) -> Measurement:
+    conditions = Conditions("cpu", batch_size, [3, 8, 8], threads=threads)
+    return Measurement("net", metric, "s", "ok" if samples else "failed", conditions, samples, message="it raised")
+
+
+def recorded(folder: Path, *measurements: Measurement, now: dict[str, Any] = HEADER) -> Recorded:
+    journal = Journal(folder, HEADER)
+    for each in measurements:
+        journal.append(row(each, []))
+    journal.close()
+    return Recorded.of(folder, now)
+
+
+def case(metric: str = "latency", device: str = "cpu", batch_size: int = 1, threads: int = 1) -> Case:
+    return Case(NET, metric, Conditions(device, batch_size, NET.input_shape, threads=threads))
+
+
+def test_it_gives_back_what_was_measured(tmp_path: Path) -> None:
+    found = recorded(tmp_path, measured("latency", 1.0, 2.0), measured("latency", 8.0, batch_size=8))
+    assert found.get(case()) == measured("latency", 1.0, 2.0)
+    assert found.get(case(batch_size=8)) == measured("latency", 8.0, batch_size=8)
+
+
+def test_it_knows_nothing_of_other_cases(tmp_path: Path) -> None:
+    found = recorded(tmp_path, measured("latency", 1.0))
+    assert found.get(case("params")) is None
+    assert found.get(case(device="cuda")) is None
+    assert found.get(case(batch_size=2)) is None
+
+
+def test_another_number_of_threads_is_another_case(tmp_path: Path) -> None:
+    found = recorded(tmp_path, measured("latency", 1.0, threads=2))
+    assert found.get(case(threads=1)) is None
+    assert found.get(case(threads=2)) == measured("latency", 1.0, threads=2)
+
+
+def test_what_failed_is_measured_again(tmp_path: Path) -> None:
+    found = recorded(tmp_path, measured("latency"), measured("params", 7))
+    assert found.get(case()) is None
+    assert found.get(case("params")) == measured("params", 7)
+
+
+def test_the_latest_of_two_counts(tmp_path: Path) -> None:
+    assert recorded(tmp_path, measured("latency", 1.0), measured("latency", 2.0)).get(case()) == measured(
+        "latency", 2.0
+    )
+
+
+def test_without_a_journal_nothing_is_recorded(tmp_path: Path) -> None:
+    assert Recorded.of(tmp_path, HEADER).get(case()) is None
+    assert Recorded().get(case()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"environment": {"python": "3.12.1", "packages": {"torch": "2.15.0"}}},
+            r"environment\.python was '3.11.7' and",
+        ),
+        (
+            {"environment": {"python": "3.11.7", "packages": {"torch": "2.16.0"}}},
+            r"environment\.packages\.torch was '2.15.0' and is '2.16.0' now; one journal holds one environment",
+        ),
+        ({"environment": {"python": "3.11.7"}}, r"environment\.packages was .* and is None now"),
+        ({"devices": {}}, r"devices\.cpu was .* and is None now"),
+        ({"devices": {"cpu": {"kind": "cpu", "model": "Xeon"}}}, r"devices\.cpu\.model was 'EPYC' and is 'Xeon' now"),
+    ],
+)
+def test_it_refuses_other_facts(tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(JournalError, match=rf"{JOURNAL}: {sentence}") as error:
+        recorded(tmp_path, now=HEADER | changes)
+    assert "start afresh without --archbench-resume, or in another --archbench-out" in str(error.value)
+
+
+def test_another_run_or_commit_is_no_other_fact(tmp_path: Path) -> None:
+    assert recorded(tmp_path, measured("params", 7), now=HEADER | {"run": "later", "commit": "abc"}).get(case("params"))
+
+
+@pytest.mark.parametrize("damage", ["{}\n", "not json\n", '{"status": "ok"}\n'])
+def test_a_damaged_journal_is_refused_with_its_line(tmp_path: Path, damage: str) -> None:
+    recorded(tmp_path)
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write(damage)
+    with pytest.raises(JournalError, match=rf"{JOURNAL}:2: "):
+        Recorded.of(tmp_path, HEADER)

@@ -1,0 +1,140 @@
+"""Option values: what each option accepts and refuses, with a sentence that names option, place, got and expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_archbench.options import OPTIONS, OptionError, Options, as_text, parse
+from pytest_archbench.records import Settings
+
+BY_KEY = {option.key: option for option in OPTIONS}
+WHOLE = "expected a whole number of at least 1"
+TIME = r"expected a time above 0 such as 10s, 500ms or 2min \(units: ms, s, min, m, h\)"
+FRACTION = "expected a fraction above 0 % and below 100 %, such as 1% or 0.01"
+SOME = "expected at least one value"
+
+GOOD = [
+    ("device", "cpu", ("cpu",)),
+    ("device", "cpu, cuda:1 mps,cpu", ("cpu", "cuda:1", "mps")),
+    ("arch", "", ()),
+    ("arch", "resnet*,vgg16", ("resnet*", "vgg16")),
+    ("suite", "seeds,timm", ("seeds", "timm")),
+    ("metric", "params, macs", ("params", "macs")),
+    ("batch_size", "32,1,8,1", (1, 8, 32)),
+    ("threads", "4", 4),
+    ("counter", " fvcore ", "fvcore"),
+    ("time_budget", "500ms", 0.5),
+    ("time_budget", "0.25 s", 0.25),
+    ("time_budget", "3", 3.0),
+    ("time_budget", "2min", 120.0),
+    ("precision", "1%", 0.01),
+    ("precision", "2.5 %", 0.025),
+    ("precision", "0.02", 0.02),
+    ("timeout", "1h", 3600.0),
+    ("timeout", "5m", 300.0),
+    ("out", "some where/reports", Path("some where/reports")),
+]
+BAD = [
+    ("device", " , ", SOME),
+    ("batch_size", "0", WHOLE),
+    ("batch_size", "1,-8", WHOLE),
+    ("batch_size", "eight", WHOLE),
+    ("batch_size", "1.5", WHOLE),
+    ("batch_size", ",", SOME),
+    ("batch_size", "²", WHOLE),
+    ("threads", "0", WHOLE),
+    ("threads", "", WHOLE),
+    ("threads", "1 2", WHOLE),
+    ("threads", "٣", WHOLE),
+    ("counter", "  ", SOME),
+    ("time_budget", "0", TIME),
+    ("time_budget", "-1s", TIME),
+    ("time_budget", "1.2.3s", TIME),
+    ("time_budget", "10 parsecs", TIME),
+    ("time_budget", "inf", TIME),
+    ("time_budget", "9" * 400, TIME),
+    ("timeout", "", TIME),
+    ("timeout", "soon", TIME),
+    ("precision", "0%", FRACTION),
+    ("precision", "100%", FRACTION),
+    ("precision", "1.5", FRACTION),
+    ("precision", "nan", FRACTION),
+    ("precision", "1%%", FRACTION),
+    ("precision", "1% or so", FRACTION),
+    ("precision", "%", FRACTION),
+]
+ANYTHING = {"arch", "suite", "metric", "out"}
+"""Options whose text cannot be wrong by itself: what it names is looked for later."""
+
+
+@pytest.mark.parametrize(("key", "text", "value"), GOOD)
+def test_it_reads(key: str, text: str, value: Any) -> None:
+    assert getattr(parse({key: (text, "command line")}), key) == value
+
+
+@pytest.mark.parametrize(("key", "text", "expected"), BAD)
+def test_it_refuses(key: str, text: str, expected: str) -> None:
+    with pytest.raises(OptionError, match=rf"^{BY_KEY[key].flag} \(pyproject.toml\): got .*; {expected}$") as error:
+        parse({key: (text, "pyproject.toml")})
+    assert repr(text) in str(error.value)
+
+
+def test_every_option_is_read_and_refused_here() -> None:
+    assert {key for key, _, _ in GOOD} == set(BY_KEY)
+    assert {key for key, _, _ in BAD} == set(BY_KEY) - ANYTHING
+
+
+def test_the_defaults_are_read_like_any_text() -> None:
+    assert parse({}) == Options(
+        device=("cpu",),
+        arch=(),
+        suite=(),
+        metric=(),
+        batch_size=(1,),
+        threads=1,
+        counter="archbench",
+        time_budget=2.0,
+        precision=0.01,
+        timeout=600.0,
+        out=Path("reports"),
+    )
+    assert parse({}).settings == Settings()
+
+
+def test_settings_are_what_was_asked_for() -> None:
+    given_texts = {"counter": "fvcore", "time_budget": "1s", "precision": "5%", "timeout": "7s"}
+    asked = parse({key: (text, "ini") for key, text in given_texts.items()})
+    assert asked.settings == Settings(counter="fvcore", time_budget=1.0, precision=0.05, timeout=7.0)
+
+
+def test_an_option_has_one_name_in_three_spellings() -> None:
+    option = BY_KEY["batch_size"]
+    assert (option.name, option.flag, option.key) == ("batch-size", "--archbench-batch-size", "batch_size")
+    assert len({option.name for option in OPTIONS}) == len(OPTIONS)
+    assert all(option.help for option in OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("1%", "1%"), (8, "8"), (0.5, "0.5"), ([1, 8], "1,8"), (["a", "b*"], "a,b*"), ([], "")]
+)
+def test_a_toml_value_is_the_text_one_would_type(value: Any, text: str) -> None:
+    assert as_text(value) == text
+
+
+@pytest.mark.parametrize("value", [True, None, {"a": 1}, [1, [True]], [{}]])
+def test_it_refuses_other_toml_values(value: Any) -> None:
+    with pytest.raises(ValueError, match="expected a text, a number or a list of them; got"):
+        as_text(value)
+
+
+@given(st.sampled_from(sorted(BY_KEY)), st.text(max_size=20))
+def test_any_text_is_a_value_or_refused(key: str, text: str) -> None:
+    try:
+        parse({key: (text, "command line")})
+    except OptionError as error:
+        assert str(error).startswith(f"{BY_KEY[key].flag} (command line): got {text!r}; expected ")  # noqa: PT017

@@ -30,15 +30,14 @@ def median_interval(samples: Sequence[float], confidence: float = 0.95) -> Inter
         raise ValueError("median_interval: expected at least one sample; got none")
     ordered = sorted(samples)
     n = len(ordered)
-    best = 1
-    tail = 0.0
-    for k in range(1, n // 2 + 1):
-        tail += math.comb(n, k - 1) / 2**n
-        if 1 - 2 * tail < confidence:
+    outcomes = 2**n
+    k = term = tail = 1  # term: C(n, k - 1); tail: the outcomes of n coins with fewer than k heads
+    while k < n // 2:
+        term = term * (n - k + 1) // k
+        if 1 - 2 * (tail + term) / outcomes < confidence:
             break
-        best = k
-    reached = 1 - 2 * sum(math.comb(n, i) for i in range(best)) / 2**n
-    return Interval(ordered[best - 1], ordered[n - best], max(reached, 0.0))
+        k, tail = k + 1, tail + term
+    return Interval(ordered[k - 1], ordered[n - k], 1 - 2 * tail / outcomes)
 
 
 def relative_error(samples: Sequence[float]) -> float:

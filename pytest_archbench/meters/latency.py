@@ -14,7 +14,7 @@ from pytest_archbench.records import Architecture, Conditions, Metric, Reading, 
 FEWEST = 10
 """Samples below this number are never enough, whatever the budget."""
 FEWEST_SLOW = 5
-"""The same for a pass that alone takes longer than the budget."""
+"""The same where ten passes take longer than three budgets."""
 MOST = 10_000
 LONGEST_WARM_UP = 50
 
@@ -72,21 +72,19 @@ def sample(
     ``precision`` is relative; ``budget`` (s) holds for the samples; the warm-up may take as long again.
     """
     warm_up = _warm_up(forward, budget, clock)
-    fewest = FEWEST if statistics_allow(warm_up, budget) else FEWEST_SLOW
+    fewest = due = FEWEST if _budget_allows(warm_up, budget) else FEWEST_SLOW
     samples: list[float] = []
     start = clock()
-    error = float("inf")
-    while len(samples) < MOST:
+    while len(samples) < fewest or (len(samples) < MOST and clock() - start < budget):
         samples.append(_time(forward, clock))
-        if len(samples) < fewest:
-            continue
-        error = stats.relative_error(samples)
-        if error <= precision or clock() - start >= budget:
-            break
-    return Timed(tuple(samples), tuple(warm_up), stats.is_steady(warm_up), error)
+        if len(samples) >= due:
+            if stats.relative_error(samples) <= precision:
+                break
+            due = len(samples) * 11 // 10 + 1  # looking takes time too
+    return Timed(tuple(samples), tuple(warm_up), stats.is_steady(warm_up), stats.relative_error(samples))
 
 
-def statistics_allow(warm_up: list[float], budget: float) -> bool:
+def _budget_allows(warm_up: list[float], budget: float) -> bool:
     """Whether the fewest samples fit into a few budgets, going by the last warm-up pass."""
     return warm_up[-1] * FEWEST <= 3 * budget
 

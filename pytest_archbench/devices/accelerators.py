@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_archbench.devices import NoDevice, probe, refuse_number
+from pytest_archbench.devices.probes import NoDevice, probe, refuse_number
 from pytest_archbench.records import Device
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from pytest_archbench.devices import NoDevice, probe
+from pytest_archbench.devices.probes import NoDevice, probe
 from pytest_archbench.records import Device
 
 UNKNOWN = "unknown"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_archbench.devices import NoDevice, probe, refuse_number
 from pytest_archbench.devices.accelerators import cuda
+from pytest_archbench.devices.probes import NoDevice, probe, refuse_number
 from pytest_archbench.records import Device
 
 MODEL = "proc/device-tree/model"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +17,10 @@ CASE = "archbench_case"
 
 class SuiteModule(pytest.Module):
     """A module of the packaged suite: its tests are collected whatever the user's own naming rules are."""
+
+    def _getobj(self) -> ModuleType:
+        """The module by its name: pytest's way puts its folder on ``sys.path``, before modules of the user's."""
+        return importlib.import_module(f"{self.path.parent.name}.{self.path.stem}")
 
     def funcnamefilter(self, name: str) -> bool:
         return name.startswith("test_")

@@ -45,7 +45,7 @@ class Progress:
         """A case starts."""
         self._began[nodeid] = time.monotonic()
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if isinstance(reporter, pytest.TerminalReporter) and self._config.get_verbosity() >= 0 and self._total:
+        if reporter is not None and self._config.get_verbosity() >= 0 and self._total:
             self._say(reporter, f"[{self._done + 1}/{self._total}] {_about(self.remaining())}: {nodeid}")
 
     def end(self, nodeid: str) -> None:
@@ -71,7 +71,7 @@ class Progress:
         return self._spent[kind] / self._finished[kind] if self._finished[kind] else self._guess
 
     def _say(self, reporter: pytest.TerminalReporter, text: str) -> None:
-        if reporter.isatty():
+        if self._config.get_terminal_writer()._file.isatty():
             self._write(text)
             self._shown = True
         elif time.monotonic() - self._said >= EVERY:

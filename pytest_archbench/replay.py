@@ -30,8 +30,9 @@ def into_benchmark(request: pytest.FixtureRequest, measurement: Measurement) -> 
 
     Other metrics have no place in it: its every number is seconds.
     """
-    plugins = request.config.pluginmanager
-    if measurement.metric != "latency" or not measurement.samples or not plugins.has_plugin("benchmark"):
+    config = request.config
+    wanted = config.pluginmanager.has_plugin("benchmark") and not config.getoption("benchmark_skip")
+    if measurement.metric != "latency" or not measurement.samples or not wanted:
         return
     conditions = measurement.conditions
     group = f"latency {conditions.device} bs{conditions.batch_size}"

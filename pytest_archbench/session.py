@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pytest
 from filelock import FileLock, Timeout
 
 from pytest_archbench import environment, nodes, outputs, plan, store
+from pytest_archbench.catalogue import CatalogueError
 from pytest_archbench.checks import PROPERTY
 from pytest_archbench.meters import meter_of
 from pytest_archbench.options import OPTIONS
 from pytest_archbench.plan import Plan
 from pytest_archbench.progress import Progress, summarise
+from pytest_archbench.records import Architecture
 from pytest_archbench.registry import UnknownName
 from pytest_archbench.resume import Recorded
 from pytest_archbench.runner import Runner
@@ -31,12 +33,25 @@ def start(config: pytest.Config, chosen: tuple[str, ...]) -> Session:
     Raises: pytest.UsageError (exit code 4) for whatever the user can mend, in one sentence.
     """
     try:
-        own = [entry for entries in config.hook.pytest_archbench_architectures(config=config) for entry in entries]
-        session = Session(config, plan.make(_given(config), config.rootpath / "pyproject.toml", own), chosen)
+        planned = plan.make(_given(config), config.rootpath / "pyproject.toml", _hooked(config))
+        session = Session(config, planned, chosen)
     except (*plan.USER_MISTAKES, store.JournalError) as error:
         raise pytest.UsageError(f"archbench: {error.args[0]}") from None
     config.pluginmanager.register(session, "archbench-session")
     return session
+
+
+def _hooked(config: pytest.Config) -> list[Architecture]:
+    """The architectures that hooks return. Raises: CatalogueError where that is anything else."""
+    found: list[Architecture] = []
+    for answer in config.hook.pytest_archbench_architectures(config=config):
+        entries: Sequence[Any] = answer if isinstance(answer, list | tuple) else [None]
+        if not all(isinstance(entry, Architecture) for entry in entries):
+            raise CatalogueError(
+                f"hook pytest_archbench_architectures: expected a list of Architecture; got {answer!r}"
+            )
+        found += entries
+    return found
 
 
 def _given(config: pytest.Config) -> dict[str, tuple[str, str]]:
@@ -104,26 +119,30 @@ class Session:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Add the packaged suite; leave out what is no bench case, and metrics that were not asked for."""
-        own = [item for item in items if nodes.is_bench(item)]
-        if dropped := [item for item in items if item not in set(own)]:
+        """Add the packaged suite; leave out what is no bench case, and what was not asked for."""
+        packaged = list(nodes.packaged(session, self.plan.package)) if self._wants_packaged() else []
+        kept = [*filter(nodes.is_bench, items), *self._choose(packaged)]
+        remaining = set(kept)
+        if dropped := [item for item in (*items, *packaged) if item not in remaining]:
             self.config.hook.pytest_deselected(items=dropped)
-        items[:] = [*own, *self._packaged(session)]
+        items[:] = kept
 
-    def _packaged(self, session: pytest.Session) -> Iterable[pytest.Item]:
-        """The packaged suite, or what was chosen of it, unless a path narrows the run."""
-        if self._chosen:
-            try:
-                return nodes.chosen(nodes.packaged(session, self.plan.package), self._chosen)
-            except pytest.UsageError as error:
-                if self._is_worker:  # xdist would swallow it; the controller is told
-                    self.config.workeroutput[MISTAKE] = str(error)  # type: ignore[attr-defined]
-                    return ()
-                raise
+    def _wants_packaged(self) -> bool:
+        """Whether no path narrows the run."""
         typed = self.config.args_source == pytest.Config.ArgsSource.ARGS
         here = {self.config.rootpath, self.config.invocation_params.dir}
-        narrowed = typed and not any(Path(arg).resolve() in here for arg in self.config.args)
-        return () if narrowed else nodes.packaged(session, self.plan.package)
+        return bool(self._chosen) or not typed or any(Path(arg).resolve() in here for arg in self.config.args)
+
+    def _choose(self, packaged: list[pytest.Item]) -> list[pytest.Item]:
+        """What node ids on the command line name, all without them. Raises: pytest.UsageError."""
+        try:
+            return nodes.chosen(packaged, self._chosen) if self._chosen else packaged
+        except pytest.UsageError as error:
+            if not self._is_worker:
+                raise
+            # xdist would swallow the error: the controller is told, and raises it.
+            self.config.workeroutput[MISTAKE] = str(error)  # type: ignore[attr-defined]
+            return []
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -113,9 +113,11 @@ def test_it_runs_under_a_strict_configuration(tmp_path: Path) -> None:
             "tests/test_one.py": "def check_one(): pass\n",
         },
     )
-    ran = bench(tmp_path, "-p", "no:benchmark", "-p", "no:xdist")
+    ran = bench(tmp_path, "-p", "no:benchmark", "-p", "no:xdist", "-q")
     assert (ran.code, ran.outcomes) == (0, {"passed": 1, "skipped": 1, "deselected": 1}), ran.output
     assert ran.cases == {("squeezenet1_1", "params"): 1, ("squeezenet1_1", "latency"): 1}
+    assert "measured: 2 ok" in ran.output
+    assert "test_params" not in ran.output, "quiet is quiet"
 
 
 def test_it_obeys_pytests_own_choosing(tmp_path: Path) -> None:
@@ -132,8 +134,8 @@ def test_it_obeys_pytests_own_choosing(tmp_path: Path) -> None:
 
 def test_it_runs_a_single_node_id_and_nothing_else(tmp_path: Path) -> None:
     write(tmp_path, {"test_broken.py": "raise RuntimeError('not asked for')\n"})
-    ran = bench(tmp_path, PARAMS)
-    assert (ran.code, ran.outcomes) == (0, {"passed": 1})
+    ran = bench(tmp_path, *ONE, PARAMS)
+    assert (ran.code, ran.outcomes) == (0, {"passed": 1, "deselected": 1})
     assert ran.cases == {("squeezenet1_1", "params"): 1}
 
 

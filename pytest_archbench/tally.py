@@ -1,0 +1,41 @@
+"""What a run came to, in words and numbers: the one count for the terminal, the page and the summary. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_archbench.judge import RESULTS, Result
+from pytest_archbench.records import Status
+
+UNMEASURED: tuple[Status, ...] = ("crashed", "failed", "timeout", "oom")
+"""Statuses of a case that was tried and gave no number, the most surprising first."""
+
+WORDS: dict[str, Result] = dict([*((status, "fail") for status in UNMEASURED), *RESULTS.items(), ("skipped", "skip")])
+"""Every word that can be said of a case, worst first, and what a test does on it."""
+
+_RANKS = {word: rank for rank, word in enumerate(WORDS)}
+
+
+def rank(word: str) -> int:
+    """The place of a word among ``WORDS``, the smaller the worse; one that nobody knows is -1, so that it is seen."""
+    return _RANKS.get(word, -1)
+
+
+def words(row: Mapping[str, Any]) -> list[str]:
+    """What is said of a journal's row: the outcome of each verdict, or its status alone where nothing was measured.
+
+    A case without a number has verdicts as well, all ``inconclusive``: that word is kept for numbers nothing can be
+    said about.
+    """
+    status = row.get("status", "ok")
+    if status != "ok":
+        return [str(status)]
+    return [str(verdict.get("outcome")) for verdict in row.get("verdicts") or ()]
+
+
+def tally(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How often each word is said of a run's rows, the worst word first; a word that is never said is left out."""
+    counted = Counter(word for row in rows for word in words(row))
+    return {word: counted[word] for word in sorted(counted, key=lambda word: (rank(word), word))}

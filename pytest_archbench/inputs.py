@@ -62,6 +62,25 @@ def make(spec: Any, batch_size: int, device: str, dtype: str = "float32", seed: 
     )
 
 
+def fitting(model: nn.Module) -> tuple[str, str]:
+    """The device and the floating-point type of a model's tensors, which its input must have; else CPU, float32."""
+    tensors = [*model.parameters(), *model.buffers()]
+    device = next((str(tensor.device) for tensor in tensors), "cpu")
+    dtype = next((str(t.dtype) for t in tensors if t.is_floating_point() or t.is_complex()), "torch.float32")
+    return device, dtype.removeprefix("torch.")
+
+
+def plain(spec: Any) -> Any:
+    """``spec`` as data for a journal where it is plain shapes; None where it is tensors or a callable."""
+    if is_shape(spec):
+        return list(spec)
+    if isinstance(spec, Mapping) and all(map(is_shape, spec.values())):
+        return {str(name): list(shape) for name, shape in spec.items()}
+    if isinstance(spec, Sequence) and spec and all(map(is_shape, spec)):
+        return [list(shape) for shape in spec]
+    return None
+
+
 def is_shape(item: Any) -> bool:
     """Whether ``item`` is one shape: a non-empty sequence of positive integers."""
     return (

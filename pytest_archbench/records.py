@@ -137,7 +137,7 @@ class Case:
 class Reading:
     """What a meter read: raw samples in the metric's unit, and what a reader must know to use them.
 
-    ``input_shape`` is the input that was fed, as plain data.
+    ``input_shape`` is the input that was fed, as plain data; ``dtype`` the type the network computed in.
     """
 
     samples: tuple[Number, ...]
@@ -145,6 +145,7 @@ class Reading:
     uncounted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     input_shape: Any = None
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_archbench import store
+from pytest_archbench import inputs, store
+from pytest_archbench.baselines import key_of
 from pytest_archbench.records import Case, Measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Good measurements of a journal, by architecture, metric, device and batch size."""
+    """Good measurements of a journal, by architecture, key of its figures, metric, device and batch size.
 
-    measurements: Mapping[tuple[str, str, str, int], Measurement] = field(default_factory=dict)
+    ``same_code``: whether the commit is what it was, as far as it is known, and with it the user's own networks.
+    """
+
+    measurements: Mapping[tuple[str, str, str, str, int], Measurement] = field(default_factory=dict)
+    same_code: bool = False
 
     @classmethod
     def of(cls, folder: Path, header: Mapping[str, Any]) -> Recorded:
@@ -28,16 +33,22 @@ class Recorded:
         run = store.read(folder)
         for part in ("environment", "devices"):
             _require_same(folder / store.JOURNAL, part, run.header.get(part), header[part])
-        found = (store.measurement(row) for row in run.rows if row.get("status") == "ok")
-        return cls({(m.architecture, m.metric, m.conditions.device, m.conditions.batch_size): m for m in found})
+        found = ((row["topology"], store.measurement(row)) for row in run.rows if row.get("status") == "ok")
+        return cls(
+            {(m.architecture, key, m.metric, m.conditions.device, m.conditions.batch_size): m for key, m in found},
+            same_code=header.get("commit") == run.header.get("commit"),
+        )
 
     def get(self, case: Case) -> Measurement | None:
-        """The measurement of a case, if there is one under the same conditions; what was fed is the network's own."""
-        asked = case.conditions
-        found = self.measurements.get((case.architecture.name, case.metric, asked.device, asked.batch_size))
-        if found is None or replace(found.conditions, input_shape=asked.input_shape) != asked:
+        """The measurement of a case, if there is one of this very network under the same conditions."""
+        entry, asked = case.architecture, case.conditions
+        found = self.measurements.get((entry.name, key_of(entry), case.metric, asked.device, asked.batch_size))
+        if found is None or (entry.provider == "user" and not self.same_code):
             return None
-        return found
+        fed = inputs.plain(asked.input_shape)
+        same_input = fed is None or fed == found.conditions.input_shape
+        taken = replace(found.conditions, input_shape=asked.input_shape, dtype=asked.dtype)
+        return found if same_input and taken == asked else None
 
 
 def _require_same(path: Path, part: str, before: Any, now: Any) -> None:

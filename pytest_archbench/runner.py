@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock
 
+from pytest_archbench import inputs
 from pytest_archbench.meters import METERS, CannotMeasure, Meter, meter_of
 from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings, Status
 from pytest_archbench.registry import METRICS
@@ -51,7 +52,7 @@ def perform(job: Job) -> Answer:
             return METERS[job.meter].measure(job.architecture, job.conditions, job.settings)
     except CannotMeasure as error:
         return Failure("skipped", str(error))
-    except Exception as error:  # noqa: BLE001  a network may raise anything, and the other cases go on
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a network may raise anything, and the others go on
         return Failure("oom" if _is_out_of_memory(error) else "failed", _in_its_own_words(error))
 
 
@@ -88,7 +89,7 @@ class Worker:
         """The worker's answer; a failure where it dies (``crashed``) or needs more than ``timeout`` s (``timeout``)."""
         try:
             message = pickle.dumps(job)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001  a network may refuse in any way it likes
             return Failure(
                 "failed", f"the network cannot be sent to a measuring process: {error}; define it at module level"
             )
@@ -203,11 +204,12 @@ def measurement(case: Case, answer: Answer) -> Measurement:
         "unit": metric.unit,
     }
     if isinstance(answer, Failure):
-        return Measurement(**common, conditions=case.conditions, status=answer.status, message=answer.message)
+        asked = replace(case.conditions, input_shape=inputs.plain(case.conditions.input_shape))
+        return Measurement(**common, conditions=asked, status=answer.status, message=answer.message)
     reading = answer[metric.name]
     return Measurement(
         **common,
-        conditions=replace(case.conditions, input_shape=reading.input_shape),
+        conditions=replace(case.conditions, input_shape=reading.input_shape, dtype=reading.dtype),
         status="ok",
         samples=reading.samples,
         convention=reading.convention,

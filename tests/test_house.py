@@ -19,8 +19,9 @@ FLOORS = (
     ("records", "stats", "files", "environment", "inputs"),
     ("registry", "units", "options", "hooks", "nodes"),
     ("conversions", "store", "catalogue", "counting", "devices", "replay"),
-    ("baselines", "meters", "resume", "benchmark_json"),
-    ("judge", "runner", "plan"),
+    ("baselines", "meters", "benchmark_json"),
+    ("judge", "runner", "plan", "resume"),
+    ("tally",),
     ("report", "checks", "progress"),
     ("outputs",),
     ("session", "cli"),
@@ -29,10 +30,10 @@ FLOORS = (
 """Rooms by floor, the ground floor first. A room is a module, or a package with all in it; it may import from every
 floor below its own, and from no other room of its own floor."""
 
-STANDARD_LIBRARY_ONLY = {"records", "registry", "units", "stats", "options", "files", "store", "resume"}
+STANDARD_LIBRARY_ONLY = {"records", "registry", "units", "stats", "options", "files", "store"}
 KNOW_PYTEST = {"plugin", "session", "nodes", "checks", "replay", "progress", "hooks"}
 NOT_IN_THE_REPORT = {"pytest", "torch", "timm", "torchvision", f"{ENGINE}.devices", f"{ENGINE}.meters"}
-MAY_IMPORT_BY_NAME = {"catalogue", "plan"}
+MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes"}
 """Rooms that import what a user or the suite names: the rest states its imports."""
 KNOWN_CIRCLES = {("meters", "meters.counts"), ("meters", "meters.latency"), ("meters", "meters.memory")}
 """A package whose table its members fill, and which imports them at its end so that the table is full."""

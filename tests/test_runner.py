@@ -83,7 +83,7 @@ def gone(pid: int, within: float = 20) -> bool:
         (misbehaving.kills_itself, "crashed", "ended with signal SIGKILL$", False),
         (misbehaving.dies_of_a_real_time_signal, "crashed", r"ended with signal \d+$", False),
         (misbehaving.exits, "crashed", "ended with exit status 3$", False),
-        (misbehaving.leaves, "crashed", "ended with exit status 5$", False),
+        (misbehaving.leaves, "failed", r"^SystemExit: 5 \(in .*misbehaving.py:\d+\)$", True),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

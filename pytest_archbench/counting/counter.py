@@ -41,8 +41,8 @@ class Counts:
 
     ``params``: learnable parameters (count), shared ones once. ``macs`` (MAC) and ``activations`` (elements
     written by convolutions and matrix products) for the inputs given. ``model_size`` (B): parameters and persistent
-    buffers as they lie in a state dict. ``input_shape``: of one image, as plain data. ``uncounted``: operators
-    without a formula, as ``name ×calls``.
+    buffers as they lie in a state dict. ``input_shape``: of one image, as plain data; ``dtype``: what the network
+    computes in. ``uncounted``: operators without a formula, as ``name ×calls``.
     """
 
     params: int
@@ -50,6 +50,7 @@ class Counts:
     activations: int
     model_size: int
     input_shape: Any
+    dtype: str = "float32"
     uncounted: tuple[str, ...] = ()
     modules: tuple[ModuleCount, ...] = ()
 
@@ -122,6 +123,7 @@ def count(
         activations=mode.activations,
         model_size=state_bytes(model),
         input_shape=inputs.shapes(args, kwargs or {}),
+        dtype=inputs.fitting(model)[1],
         uncounted=tuple(f"{name} ×{calls}" for name, calls in sorted(mode.uncounted.items())),
         modules=tuple(modules),
     )
@@ -132,13 +134,11 @@ def count_in_place(model: nn.Module, spec: Any, *, by_module: bool = False) -> C
 
     ``spec`` is what ``inputs.make`` understands. A network that cannot run without values is run with them.
     """
-    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
-    device = next((str(tensor.device) for tensor in tensors.values()), "cpu")
-    dtype = next((str(t.dtype) for t in tensors.values() if t.is_floating_point()), "float32").removeprefix("torch.")
-    lent = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+    device, dtype = inputs.fitting(model)
+    lent = _lent(model)
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        return torch.func.functional_call(model, lent, args, kwargs)
+        return torch.func.functional_call(model, lent, args, kwargs, tie_weights=False)
 
     try:
         args, kwargs = inputs.make(spec, 1, "meta", dtype)
@@ -146,6 +146,23 @@ def count_in_place(model: nn.Module, spec: Any, *, by_module: bool = False) -> C
     except NEEDS_VALUES:
         args, kwargs = inputs.make(spec, 1, device, dtype)
         return count(model, args, kwargs, by_module=by_module)
+
+
+def _lent(model: nn.Module) -> dict[str, Tensor]:
+    """A meta tensor for every place of a parameter or buffer; places that share one share the other.
+
+    A module that stands in the model twice is one place, under the first of its names: replaced twice, it would be
+    given back what was lent.
+    """
+    twins: dict[int, Tensor] = {}
+    return {
+        f"{prefix}.{name}".removeprefix("."): twins.setdefault(id(tensor), torch.empty_like(tensor, device="meta"))
+        for prefix, module in model.named_modules()
+        for name, tensor in (
+            *module.named_parameters(recurse=False, remove_duplicate=False),
+            *module.named_buffers(recurse=False, remove_duplicate=False),
+        )
+    }
 
 
 def _is_meta(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

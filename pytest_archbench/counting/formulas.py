@@ -192,6 +192,7 @@ def formula_of(operator: Any) -> Formula | None:
 def _is_free(operator: Any) -> bool:
     return (
         str(operator.overloadpacket) in NAMED_FREE
+        or operator.namespace == "profiler"
         or operator.is_view
         or torch.Tag.pointwise in operator.tags
         or torch.Tag.inplace_view in operator.tags

@@ -49,6 +49,7 @@ def readings(found: Counts, convention: Mapping[str, str]) -> Mapping[str, Readi
             convention[name],
             uncounted=found.uncounted if name in ("macs", "activations") else (),
             input_shape=found.input_shape,
+            dtype=found.dtype,
         )
         for name, value in values.items()
     }
@@ -75,7 +76,7 @@ def count_on_meta(build: Callable[[], nn.Module], shape: Any, *, by_module: bool
     model = on_meta(build)
     spec = inputs.shape_of(shape, model)
     try:
-        args, kwargs = inputs.make(spec, 1, "meta")
+        args, kwargs = inputs.make(spec, 1, "meta", inputs.fitting(model)[1])
         return count(model, args, kwargs, by_module=by_module)
     except NEEDS_VALUES:  # it looks at values, or is broken: the CPU tells which, in the network's own words
         args, kwargs = inputs.make(spec, 1, "cpu")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
-from pytest_archbench import inputs, stats
+from pytest_archbench import stats
 from pytest_archbench.meters import meter
 from pytest_archbench.meters.running import prepare, synchroniser
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
@@ -16,6 +16,8 @@ FEWEST = 10
 FEWEST_SLOW = 5
 """The same where ten passes take longer than three budgets."""
 MOST = 10_000
+SHORTEST_WARM_UP = 3
+"""Passes, whatever the budget: the first compiles, allocates and fills caches, and says nothing of the next."""
 LONGEST_WARM_UP = 50
 
 
@@ -29,11 +31,11 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
     """Time whole forward passes without autograd, the device synchronised on both sides of each sample."""
     import torch
 
-    model, (args, kwargs) = prepare(architecture, conditions)
-    wait, fed = synchroniser(conditions.device), inputs.shapes(args, kwargs)
+    ready = prepare(architecture, conditions)
+    wait = synchroniser(conditions.device)
 
     def forward() -> None:
-        model(*args, **kwargs)
+        ready.forward()
         wait()
 
     with torch.inference_mode():
@@ -43,15 +45,9 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
         f"median known to ±{timed.error:.2%}" if timed.error < 1 else "too few samples to state the median's precision",
     )
     convention = "wall time of a forward pass without autograd, input on the device, synchronised around each sample"
-    return {
-        "latency": Reading(timed.samples, convention, notes=notes, input_shape=fed),
-        "throughput": Reading(
-            tuple(conditions.batch_size / seconds for seconds in timed.samples),
-            f"batch size / {convention}",
-            notes=notes,
-            input_shape=fed,
-        ),
-    }
+    times = Reading(timed.samples, convention, notes=notes, input_shape=ready.fed, dtype=ready.dtype)
+    rates = tuple(conditions.batch_size / seconds for seconds in timed.samples)
+    return {"latency": times, "throughput": replace(times, samples=rates, convention=f"batch size / {convention}")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,9 @@ def _budget_allows(warm_up: list[float], budget: float) -> bool:
 def _warm_up(forward: Callable[[], None], budget: float, clock: Callable[[], float]) -> list[float]:
     start = clock()
     times = [_time(forward, clock)]
-    while len(times) < LONGEST_WARM_UP and not stats.is_steady(times) and clock() - start < budget:
+    while len(times) < SHORTEST_WARM_UP or (
+        len(times) < LONGEST_WARM_UP and not stats.is_steady(times) and clock() - start < budget
+    ):
         times.append(_time(forward, clock))
     return times
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_archbench import inputs
 from pytest_archbench.meters import CannotMeasure, meter
 from pytest_archbench.meters.running import prepare, synchroniser, torch_device
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
@@ -34,14 +33,14 @@ def peak_memory(architecture: Architecture, conditions: Conditions, _settings: S
 
     from pytest_archbench.counting import state_bytes
 
-    model, (args, kwargs) = prepare(architecture, conditions)
-    tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
-    standing = state_bytes(model) + sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    ready = prepare(architecture, conditions)
+    tensors = [value for value in (*ready.args, *ready.kwargs.values()) if isinstance(value, torch.Tensor)]
+    standing = state_bytes(ready.model) + sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     wait = synchroniser(conditions.device)
 
     def forward() -> None:
         with torch.inference_mode():
-            model(*args, **kwargs)
+            ready.forward()
         wait()
 
     device = torch_device(conditions.device)
@@ -49,9 +48,8 @@ def peak_memory(architecture: Architecture, conditions: Conditions, _settings: S
     grown = GROWTH.get(device.partition(":")[0], _no_account)(forward, device)
     convention = "weights, buffers and input plus the growth of the allocator's peak in the second forward pass"
     notes = (f"{standing} B weights, buffers and input", f"{grown} B growth")
-    return {
-        "peak_memory": Reading((standing + grown,), convention, notes=notes, input_shape=inputs.shapes(args, kwargs))
-    }
+    reading = Reading((standing + grown,), convention, notes=notes, input_shape=ready.fed, dtype=ready.dtype)
+    return {"peak_memory": reading}
 
 
 def _cpu_growth(forward: Callable[[], None], _device: str) -> int:

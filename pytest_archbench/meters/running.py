@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import inputs
@@ -20,20 +21,44 @@ def torch_device(name: str) -> str:
     return TORCH_NAMES.get(name, name)
 
 
-def prepare(architecture: Architecture, conditions: Conditions) -> tuple[nn.Module, inputs.Inputs]:
-    """The network and its input on the device, under the conditions; weights are the constructor's own random ones.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A network on its device, what it is fed, and the type it computes in."""
+
+    model: nn.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    dtype: str
+
+    def forward(self) -> Any:
+        return self.model(*self.args, **self.kwargs)
+
+    @property
+    def fed(self) -> Any:
+        """The shape of one image, as plain data."""
+        return inputs.shapes(self.args, self.kwargs)
+
+
+def prepare(architecture: Architecture, conditions: Conditions) -> Ready:
+    """The network and its input on the device, in its own type, with the random weights of its own constructor.
 
     Raises: whatever the constructor raises; InvalidInput.
     """
     import torch
+    from torch.nn.parameter import is_lazy
 
     torch.set_num_threads(conditions.threads)
     torch.manual_seed(0)
-    model = architecture.build().eval().requires_grad_(False)
-    spec = inputs.shape_of(architecture.input_shape, model)
     device = torch_device(conditions.device)
-    model = model.to(device=device, dtype=getattr(torch, conditions.dtype))
-    return model, inputs.make(spec, conditions.batch_size, device, conditions.dtype)
+    model = architecture.build().eval().to(device)
+    _, dtype = inputs.fitting(model)
+    spec = inputs.shape_of(architecture.input_shape, model)
+    ready = Ready(model, *inputs.make(spec, conditions.batch_size, device, dtype), dtype)
+    if any(is_lazy(parameter) for parameter in model.parameters()):
+        with torch.no_grad():  # the first pass tells lazy layers their shapes
+            ready.forward()
+    model.requires_grad_(False)
+    return ready
 
 
 def synchroniser(device: str) -> Callable[[], None]:

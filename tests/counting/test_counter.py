@@ -229,3 +229,15 @@ def test_it_counts_a_network_that_is_on_meta_already() -> None:
     args, kwargs = inputs.make(IMAGE, 1, "meta")
     assert count(model, args, kwargs) == count_in_place(model, IMAGE)
     assert not model.training
+
+
+def test_lending_leaves_a_model_with_shared_parts_as_it_was() -> None:
+    """One module in two places, its weight tied to a third, and a shared batch normalisation."""
+    shared, tied, norm = nn.Linear(8, 8), nn.Linear(8, 8), nn.BatchNorm1d(8)
+    tied.weight = shared.weight
+    model = nn.Sequential(shared, norm, nn.ReLU(), shared, norm, tied)
+    before = dict(model.state_dict(keep_vars=True).items())
+    counts = count_in_place(model, (8,))
+    assert (counts.params, counts.macs) == (8 * 8 + 8 + 8 + 2 * 8, 3 * 8 * 8)
+    assert all(before[name] is tensor for name, tensor in model.state_dict(keep_vars=True).items())
+    assert model(torch.zeros(2, 8)).device.type == "cpu"

@@ -12,7 +12,15 @@ import torch
 from measured_networks import Sleeps
 from torch import Tensor, nn
 
-from pytest_archbench.meters.latency import FEWEST, FEWEST_SLOW, LONGEST_WARM_UP, MOST, latency, sample
+from pytest_archbench.meters.latency import (
+    FEWEST,
+    FEWEST_SLOW,
+    LONGEST_WARM_UP,
+    MOST,
+    SHORTEST_WARM_UP,
+    latency,
+    sample,
+)
 from pytest_archbench.records import Architecture, Conditions, Settings
 from pytest_archbench.stats import relative_error
 
@@ -99,7 +107,7 @@ def test_it_stops_when_the_budget_is_spent(seed: int) -> None:
 def test_a_slow_pass_gets_the_fewest_slow_samples() -> None:
     machine = Machine(noisy(1, spread=0.01, middle=5.0))
     timed = sample(machine.forward, budget=2, precision=0.01, clock=machine.clock)
-    assert (len(timed.warm_up), len(timed.samples)) == (1, FEWEST_SLOW)
+    assert (len(timed.warm_up), len(timed.samples)) == (SHORTEST_WARM_UP, FEWEST_SLOW)
     assert timed.error == math.inf  # five samples say too little
 
 
@@ -155,15 +163,16 @@ def test_it_times_under_the_conditions_asked_for() -> None:
     class Witness(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layer = nn.Linear(4, 2)
+            self.layer = nn.Linear(4, 2, dtype=torch.float64)
 
         def forward(self, x: Tensor) -> Tensor:
             seen.append((torch.is_inference_mode_enabled(), self.training, torch.get_num_threads(), x.shape, x.dtype))
             out: Tensor = self.layer(x)
             return out
 
-    conditions = Conditions("cpu", batch_size=3, dtype="float64", threads=2)
-    latency(Architecture("witness", "test", Witness, (4,)), conditions, Settings(time_budget=0.01))
+    conditions = Conditions("cpu", batch_size=3, threads=2)
+    readings = latency(Architecture("witness", "test", Witness, (4,)), conditions, Settings(time_budget=0.01))
+    assert {reading.dtype for reading in readings.values()} == {"float64"}  # the network's own
     assert set(seen) == {(True, False, 2, torch.Size([3, 4]), torch.float64)}
     assert len(seen) >= WINDOWS + FEWEST_SLOW
 
@@ -172,6 +181,11 @@ def test_weights_are_the_same_each_time() -> None:
     from pytest_archbench.meters.running import prepare
 
     architecture = Architecture("net", "test", lambda: nn.Linear(4, 2), (4,))
-    (first, _), (second, _) = (prepare(architecture, Conditions("cpu")) for _ in range(2))
+    first, second = (prepare(architecture, Conditions("cpu")).model for _ in range(2))
     assert torch.equal(first.state_dict()["weight"], second.state_dict()["weight"])
     assert not any(parameter.requires_grad for parameter in first.parameters())
+
+
+def test_lazy_layers_learn_their_shapes_first() -> None:
+    architecture = Architecture("lazy", "test", lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(2)), (3, 4))
+    assert latency(architecture, Conditions("cpu"), Settings(time_budget=0.01))["latency"].input_shape == [3, 4]

@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_archbench.records import Settings
+if TYPE_CHECKING:
+    from pytest_archbench.records import Settings
 
 
 class OptionError(ValueError):
@@ -55,6 +56,8 @@ class Options:
 
     @property
     def settings(self) -> Settings:
+        from pytest_archbench.records import Settings  # records take longer to define than all of this file
+
         return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
 

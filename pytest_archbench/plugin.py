@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_archbench.nodes import NODES
 from pytest_archbench.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ def pytest_load_initial_conftests(
 
 def _is_packaged(argument: str) -> bool:
     """Whether an argument is a node id of the packaged suite, and no path of the user's."""
+    from pytest_archbench.nodes import NODES
+
     return argument.startswith(NODES) and not Path(argument.partition("::")[0]).exists()
 
 

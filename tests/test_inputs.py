@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pytest_archbench.inputs import InvalidInput, is_shape, make, shape_of, shapes
+from pytest_archbench.inputs import InvalidInput, fitting, is_shape, make, plain, shape_of, shapes
 
 GIVEN = torch.zeros(5, 7)
 
@@ -131,3 +131,35 @@ def test_it_says_what_was_fed_for_one_image(spec: Any, expected: Any) -> None:
 )
 def test_it_knows_a_shape(item: Any, answer: bool) -> None:
     assert is_shape(item) is answer
+
+
+@pytest.mark.parametrize(
+    ("spec", "data"),
+    [
+        ((3, 8, 9), [3, 8, 9]),
+        ([(3, 8, 9), (4,)], [[3, 8, 9], [4]]),
+        ({"image": (3, 8, 9)}, {"image": [3, 8, 9]}),
+        (GIVEN, None),
+        ([(3, 8, 9), GIVEN], None),
+        ({"mask": GIVEN}, None),
+        (make, None),
+        (None, None),
+        ((), None),
+    ],
+)
+def test_it_is_plain_data_where_it_is_plain_shapes(spec: Any, data: Any) -> None:
+    assert plain(spec) == data
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (nn.Linear(2, 2), ("cpu", "float32")),
+        (nn.Linear(2, 2, dtype=torch.float64), ("cpu", "float64")),
+        (nn.Linear(2, 2, device="meta", dtype=torch.bfloat16), ("meta", "bfloat16")),
+        (nn.BatchNorm1d(2, affine=False).half(), ("cpu", "float16")),
+        (nn.ReLU(), ("cpu", "float32")),
+    ],
+)
+def test_it_fits_the_model(model: nn.Module, expected: tuple[str, str]) -> None:
+    assert fitting(model) == expected

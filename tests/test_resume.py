@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,42 @@ def test_another_number_of_threads_is_another_case(tmp_path: Path) -> None:
     found = recorded(tmp_path, measured("latency", 1.0, threads=2))
     assert found.get(case(threads=1)) is None
     assert found.get(case(threads=2)) == measured("latency", 1.0, threads=2)
+
+
+def test_another_input_is_another_case(tmp_path: Path) -> None:
+    found = recorded(tmp_path, measured("latency", 1.0))
+    assert found.get(replace(case(), conditions=replace(case().conditions, input_shape=(3, 9, 9)))) is None
+    # Tensors and what the built network says cannot be compared before it is built: the name stands for them.
+    assert found.get(replace(case(), conditions=replace(case().conditions, input_shape=None))) is not None
+
+
+def test_another_network_of_the_name_is_another_case(tmp_path: Path) -> None:
+    found = recorded(tmp_path, measured("latency", 1.0))
+    assert found.get(replace(case(), architecture=replace(NET, topology="other"))) is None
+    assert found.get(replace(case(), architecture=replace(NET, provider="timm", suites=("timm",)))) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "reused"),
+    [
+        ({"commit": "abc"}, {"commit": "abc"}, True),
+        ({"commit": "unknown"}, {"commit": "unknown"}, True),
+        ({"commit": "abc"}, {"commit": "abd"}, False),
+        ({"commit": "unknown"}, {"commit": "abc"}, False),
+        ({}, {"commit": "abc"}, False),
+    ],
+)
+def test_a_users_own_network_is_the_same_under_the_same_commit_only(
+    tmp_path: Path, before: dict[str, Any], now: dict[str, Any], reused: bool
+) -> None:
+    mine = replace(NET, provider="user", suites=("user",))
+    journal = Journal(tmp_path, HEADER | before)
+    for each in (row(measured("latency", 1.0), [], "mine", topology) for topology in ("net", "user:net")):
+        journal.append(each)
+    journal.close()
+    found = Recorded.of(tmp_path, HEADER | now)
+    assert (found.get(replace(case(), architecture=mine)) is not None) is reused
+    assert found.get(case()) is not None
 
 
 def test_what_failed_is_measured_again(tmp_path: Path) -> None:

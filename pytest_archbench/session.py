@@ -87,6 +87,7 @@ class Session:
         self._lock = FileLock(self.out / ".lock", timeout=0)
         self._names = Counter(architecture.name for architecture in planned.architectures)
         self._rendered: list[Path] = []
+        self._unrendered = ""
 
     def _header(self) -> dict[str, Any]:
         """The journal's first line; what may not differ in a resumed run stands under its environment."""
@@ -160,6 +161,21 @@ class Session:
 
     # Running
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """Claim the output folder before anything is measured; a run that only collects touches nothing."""
+        if self._is_worker or self.config.getoption("collectonly"):
+            return
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            advice = "wait for it or give this one --archbench-out"
+            raise pytest.UsageError(f"archbench: another run writes to {self.out}; {advice}") from None
+        except OSError as error:
+            advice = "name a folder that can be written to with --archbench-out"
+            raise pytest.UsageError(f"archbench: {self.out} cannot be written to: {error.strerror}; {advice}") from None
+
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.progress.begin(nodeid)
@@ -182,17 +198,12 @@ class Session:
             journal = self._journal or self._open()
             if _text(row) not in self._journalled:
                 journal.append(row)
-        except Timeout:
-            reason = f"another run writes to {self.out}; wait for it or give this one --archbench-out"
-            pytest.exit(f"archbench: {reason}", returncode=pytest.ExitCode.USAGE_ERROR)
         except OSError as error:
             reason = f"{self.out / store.JOURNAL}: {error.strerror}; what was written before is whole"
             pytest.exit(f"archbench: the journal cannot be written: {reason}", returncode=pytest.ExitCode.USAGE_ERROR)
 
     def _open(self) -> store.Journal:
         """Open the journal at the first measurement, so that a run that only collects touches nothing."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
         if self.resuming and (self.out / store.JOURNAL).exists():
             self._journalled = frozenset(map(_text, store.read(self.out).rows))
         self._journal = store.Journal(self.out, self._header(), resume=self.resuming)
@@ -201,20 +212,29 @@ class Session:
     # Ending
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the measuring processes; render what was journalled."""
         self.runner.close()
         self.progress.clear()
-        if self._journal is None:
-            return
-        self._journal.close()
-        self._rendered = outputs.publish(store.read(self.out), self.out, self.published)
+        if self._journal is not None:
+            self._journal.close()
+            self._render(session)
         self._lock.release()
+
+    def _render(self, session: pytest.Session) -> None:
+        try:
+            self._rendered = outputs.publish(store.read(self.out), self.out, self.published)
+        except OSError as error:
+            advice = f"the journal is whole: mend it and run archbench report {self.out}"
+            self._unrendered = f"the report cannot be written: {error.filename2 or error.filename}: {error.strerror}; {advice}"
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._journal is not None:
             run = outputs.latest(store.read(self.out))
             summarise(terminalreporter, run, [self._journal.path, *self._rendered])
+        if self._unrendered:
+            terminalreporter.write_line(self._unrendered, red=True)
 
 
 def _text(row: Mapping[str, Any]) -> str:

@@ -110,7 +110,7 @@ class NotCounted(RuntimeError):
 
 class _Gathering(TorchDispatchMode):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: Counter[str] = Counter()
 
     def __torch_dispatch__(

@@ -70,7 +70,7 @@ def _flop_counter(model: nn.Module, device: str, shape: Any) -> float:
     sum(parameter.numel() for parameter in model.parameters())
     with torch.no_grad(), FlopCounterMode(display=False) as mode:
         model(*_tensors(shape, device))
-    return mode.get_total_flops() / 2
+    return float(mode.get_total_flops()) / 2
 
 
 @counter("fvcore")
@@ -122,7 +122,8 @@ def torchprofile(build: Callable[[], nn.Module], shape: Any) -> float:
 
     model = build().eval()
     sum(parameter.numel() for parameter in model.parameters())
-    return float(profile_macs(model, _tensors(shape)))
+    macs: Any = profile_macs(model, _tensors(shape))
+    return float(macs)
 
 
 def _tensors(shape: Any, device: str = "cpu") -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from counted import built, convolutions, macs, outputs_of, params
+from counting_support import built, convolutions, macs, outputs_of, params
 from torch import nn
 from torch.nn import functional as F
 

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from counted import built, convolutions, macs
+from counting_support import built, convolutions, macs
 from torch import nn
 
 from bench_suite.architectures.block_networks import DATASETS, block_network

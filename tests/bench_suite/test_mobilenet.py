@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from counted import built, convolutions, macs, params
+from counting_support import built, convolutions, macs, params
 from torch import nn
 
 from bench_suite.architectures import mobilenet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from counted import built, macs, outputs_of, params
+from counting_support import built, macs, outputs_of, params
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 

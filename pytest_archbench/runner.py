@@ -19,6 +19,7 @@ from filelock import BaseFileLock, FileLock
 
 from pytest_archbench import inputs
 from pytest_archbench.meters import METERS, CannotMeasure, Meter, meter_of
+from pytest_archbench.meters.running import torch_device
 from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings, Status
 from pytest_archbench.registry import METRICS
 
@@ -191,7 +192,7 @@ class Runner:
 
 def device_lock(device: str) -> BaseFileLock:
     """One measuring job per device at a time on this host, whichever run or worker it belongs to."""
-    name = f"archbench-{os.getuid()}-{device.replace(':', '-')}.lock"
+    name = f"archbench-{os.getuid()}-{torch_device(device).replace(':', '-')}.lock"
     return FileLock(Path(tempfile.gettempdir()) / name)
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-TORCH_NAMES = {"jetson": "cuda:0"}
-"""What torch calls a device that we call otherwise."""
+TORCH_NAMES = {"cuda": "cuda:0", "jetson": "cuda:0"}
+"""What torch calls a device that we call otherwise, or that has two names."""
 
 
 def torch_device(name: str) -> str:

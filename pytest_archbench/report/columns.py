@@ -1,29 +1,36 @@
-"""How the quantities of a network are shown: heading, unit, scale, and the command that measures them."""
+"""How the quantities of a network are shown: heading, unit, scale, and what to do where one is absent."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-COUNTS = "pytest bench_suite/bench_counts.py --archbench"
-LATENCY = "pytest bench_suite/bench_latency.py --archbench"
-MEMORY = "pytest bench_suite/bench_memory.py --archbench"
-ENERGY = "pytest bench_suite/bench_energy.py --archbench"
-ACCURACY = "pytest bench_suite/bench_accuracy.py --archbench"
+ABSENT = "Not measured by this version"
+UNPUBLISHED = "Neither measured by this version nor published for these networks"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A quantity of ``frames.networks``: base-unit values divided by ``scale`` are printed in ``unit``."""
+    """A quantity of ``frames.networks``: base-unit values divided by ``scale`` are printed in ``unit``.
+
+    ``metric`` is what to ask for where it is absent; where this version has no such metric, ``absence`` says why it
+    is. A quantity that others give has neither.
+    """
 
     key: str
     heading: str
     unit: str
     scale: float
     decimals: int
-    command: str
+    metric: str = ""
+    absence: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its heading within a sentence."""
+        return self.heading.lower()
 
     @property
     def title(self) -> str:
@@ -37,19 +44,34 @@ class Column:
 COLUMNS: dict[str, Column] = {
     column.key: column
     for column in (
-        Column("params", "Parameters", "M", 1e6, 2, COUNTS),
-        Column("macs", "Operations", "GMAC", 1e9, 3, COUNTS),
-        Column("activations", "Activations", "M", 1e6, 2, COUNTS),
-        Column("model_size", "Model size", "MiB", 2.0**20, 1, COUNTS),
-        Column("latency", "Latency", "ms/batch", 1e-3, 2, LATENCY),
-        Column("throughput", "Throughput", "img/s", 1.0, 1, LATENCY),
-        Column("peak_memory", "Peak memory", "MiB", 2.0**20, 1, MEMORY),
-        Column("energy", "Energy", "J/img", 1.0, 3, ENERGY),
-        Column("top1", "Top-1", "%", 1e-2, 2, ACCURACY),
-        Column("top5", "Top-5", "%", 1e-2, 2, ACCURACY),
-        Column("accuracy_density", "Density", "% per M", 1.0, 2, ACCURACY),
+        Column("params", "Parameters", "M", 1e6, 2, "params"),
+        Column("macs", "Operations", "GMAC", 1e9, 3, "macs"),
+        Column("activations", "Activations", "M", 1e6, 2, "activations"),
+        Column("model_size", "Model size", "MiB", 2.0**20, 1, "model_size"),
+        Column("latency", "Latency", "ms/batch", 1e-3, 2, "latency"),
+        Column("throughput", "Throughput", "img/s", 1.0, 1, "throughput"),
+        Column("peak_memory", "Peak memory", "MiB", 2.0**20, 1, "peak_memory"),
+        Column("energy", "Energy", "J/img", 1.0, 3, absence=ABSENT),
+        Column("top1", "Top-1", "%", 1e-2, 2, absence=UNPUBLISHED),
+        Column("top5", "Top-5", "%", 1e-2, 2, absence=UNPUBLISHED),
+        Column("accuracy_density", "Density", "% per M", 1.0, 2),
     )
 }
+
+
+def remedy(keys: Iterable[str]) -> str:
+    """What to do about quantities that are absent, in sentences: a command in backticks, or why there is none."""
+    absent = [COLUMNS[key] for key in keys]
+    metrics = ",".join(column.metric for column in absent if column.metric)
+    command = [f"To measure: `pytest --archbench --archbench-metric={metrics}`."] if metrics else []
+    reasons = dict.fromkeys(column.absence for column in absent if column.absence)
+    named = {reason: ", ".join(column.name for column in absent if column.absence == reason) for reason in reasons}
+    return " ".join([*command, *(f"{reason}: {names}." for reason, names in named.items())])
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 thread``, ``2 threads``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def fixed(value: float, decimals: int) -> str:

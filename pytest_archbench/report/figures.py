@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure
 
 from pytest_archbench.registry import Registry
 from pytest_archbench.report import marks
-from pytest_archbench.report.columns import COLUMNS, fixed
+from pytest_archbench.report.columns import COLUMNS, counted, fixed, remedy
 from pytest_archbench.report.frames import CONDITIONS
 from pytest_archbench.report.palette import MUTED, Style, styles
 
@@ -43,14 +44,14 @@ class Chart:
     draw: Draw
 
     def lacking(self, frame: pd.DataFrame) -> str:
-        """What keeps the figure from being drawn and the command that helps; empty where it can be drawn."""
+        """What keeps the figure from being drawn and what helps; empty where it can be drawn."""
         if not usable(frame, self.needs).empty:
             return ""
         absent = [key for key in self.needs if not (frame[key] > 0).any()]
+        names = ", ".join(COLUMNS[key].name for key in absent or self.needs)
         if not absent:
-            return f"{self.title}: no network has all of {', '.join(self.needs)}; measure them in one run."
-        commands = " and ".join(f"`{command}`" for command in dict.fromkeys(COLUMNS[key].command for key in absent))
-        return f"{self.title}: this run has no {', '.join(absent)}. To measure: {commands}"
+            return f"{self.title}: no network of this run has all of {names}."
+        return f"{self.title}: this run has no {names}. {remedy(absent)}"
 
     def __call__(self, frame: pd.DataFrame) -> Figure:
         """The figure, or its sentence where data are lacking."""
@@ -157,7 +158,7 @@ def ball_chart(frame: pd.DataFrame) -> Figure:
     return drawn
 
 
-@figure("accuracy_density", title="Accuracy density", needs=("accuracy_density",))
+@figure("accuracy_density", title="Accuracy density", needs=("top1", "params"))
 def accuracy_density(frame: pd.DataFrame) -> Figure:
     """Top-1 in percent per million parameters, densest first; a bar ends in its number."""
     ordered = frame.drop_duplicates("architecture").sort_values("accuracy_density", ascending=False, kind="stable")
@@ -201,9 +202,9 @@ def latency_operations(frame: pd.DataFrame) -> Figure:
     return drawn
 
 
-def _setting_title(setting: dict[str, object]) -> str:
-    words = "{device}, batch {batch_size}, {dtype}, {threads} threads, {memory_format}, {runtime}".format(**setting)
-    return marks.clipped(words, 90)
+def _setting_title(setting: dict[str, Any]) -> str:
+    words = "{device}, batch {batch_size}, {dtype}, {threads}, {memory_format}, {runtime}"
+    return marks.clipped(words.format_map(setting | {"threads": counted(setting["threads"], "thread")}), 90)
 
 
 def _latency_panel(axes: Axes, dots: pd.DataFrame, looks: dict[str, Style]) -> None:

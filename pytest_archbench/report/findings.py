@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Mapping
+import re
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,24 +12,42 @@ import pandas as pd
 
 from pytest_archbench.judge import RESULTS
 from pytest_archbench.report import frames
+from pytest_archbench.tally import UNMEASURED, tally
 
 Record = Mapping[Hashable, Any]
 
 FAILING = tuple(outcome for outcome, result in RESULTS.items() if result == "fail")
-BROKEN = ("crashed", "failed", "timeout", "oom")
-"""Statuses of a case that was tried and gave no number, the most surprising first."""
+
+
+_LINE = re.compile(r" \(in [^()]+:\d+\)$")
+"""Where an error was raised, at the end of a message: each instrument meets the same error at a line of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The ``cases`` of one network that were tried and gave no number, all for one reason.
+
+    ``message`` is the first one's; the others say the same, perhaps of another line.
+    """
+
+    architecture: str
+    status: str
+    message: str
+    metrics: tuple[str, ...]
+    places: tuple[str, ...]
+    cases: int
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """Records of ``frames.verdicts`` by what they mean, and of ``frames.cases`` that gave no number.
 
-    ``counts`` has every outcome that occurs, in the judge's order; ``skipped`` the reasons of skipped cases.
+    ``counts`` is the run's ``tally``; ``skipped`` the reasons of skipped cases.
     """
 
     counts: dict[str, int]
     failed: list[Record]
-    broken: list[Record]
+    broken: list[Broken]
     improved: list[Record]
     known: list[Record]
     inconclusive: list[Record]
@@ -38,15 +57,10 @@ class Findings:
 def findings(run: frames.Run) -> Findings:
     """Sort a run's verdicts; within a kind by architecture, so that two runs read alike."""
     verdicts, cases = frames.verdicts(run), frames.cases(run)
-    occurring = Counter(verdicts["outcome"])
     return Findings(
-        counts={
-            outcome: occurring[outcome]
-            for outcome in [*RESULTS, *sorted({*occurring} - {*RESULTS})]
-            if occurring[outcome]
-        },
+        counts={frames.legible(word): count for word, count in tally(run.rows).items()},
         failed=_records(verdicts, "outcome", FAILING),
-        broken=_records(cases, "status", BROKEN),
+        broken=_by_reason(_records(cases, "status", UNMEASURED)),
         improved=_records(verdicts, "outcome", ("improved",)),
         known=_records(verdicts, "outcome", ("known deviation",)),
         inconclusive=_records(verdicts[verdicts["status"] == "ok"], "outcome", ("inconclusive",)),
@@ -59,6 +73,24 @@ def _records(frame: pd.DataFrame, column: str, kinds: tuple[str, ...]) -> list[R
     return sorted(chosen, key=lambda record: (kinds.index(record[column]), record["architecture"], record["metric"]))
 
 
+def _by_reason(records: Iterable[Record]) -> list[Broken]:
+    """A network that cannot be built gives no number to any metric: that is one finding."""
+    alike: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        alike[record["architecture"], record["status"], _LINE.sub("", record["message"])].append(record)
+    return [
+        Broken(
+            architecture,
+            status,
+            found[0]["message"],
+            metrics=tuple(dict.fromkeys(record["metric"] for record in found)),
+            places=tuple(dict.fromkeys(map(place, found))),
+            cases=len(found),
+        )
+        for (architecture, status, _), found in alike.items()
+    ]
+
+
 def place(record: Record) -> str:
     """Where a number was taken: ``cuda:0, batch 8``."""
     return f"{frames.legible(record['device'])}, batch {frames.legible(record['batch_size'])}"
@@ -69,6 +101,8 @@ CHANGES = {True: ", with uncommitted changes", False: ""}
 
 def commit(header: Mapping[str, Any]) -> str:
     """Of which source the run speaks: ``commit b61f1d6, with uncommitted changes``."""
-    name = frames.legible(header.get("commit"))[:12] or "unknown"
+    name = frames.legible(header.get("commit"))[:12]
+    if name in ("", "unknown"):
+        return "commit unknown"
     dirty = header.get("dirty")
     return f"commit {name}" + (CHANGES[dirty] if isinstance(dirty, bool) else ", unknown whether with changes")

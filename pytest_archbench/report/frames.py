@@ -16,10 +16,10 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from pytest_archbench.judge import RESULTS
 from pytest_archbench.records import Baseline
 from pytest_archbench.report.columns import measured
 from pytest_archbench.stats import percentile
+from pytest_archbench.tally import rank, words
 
 Row = Mapping[str, Any]
 Accuracies = Mapping[tuple[str, str], Sequence[Baseline]]
@@ -79,17 +79,16 @@ def legible(value: object) -> str:
     return _UNFIT.sub("\ufffd", " ".join(("" if value is None else str(value)).split()))
 
 
-def worst(outcomes: Iterable[str]) -> str | None:
-    """The outcome that decides about a measurement, in the judge's order; None where there is no verdict."""
-    order = {outcome: rank for rank, outcome in enumerate(RESULTS)}
-    return min(outcomes, key=lambda outcome: order.get(outcome, -1), default=None)  # type: ignore[call-overload]
+def worst(rows: Iterable[Row]) -> str | None:
+    """The worst word said of rows (``tally.words``), which decides about them; None where nothing was said."""
+    return min((legible(word) for row in rows for word in words(row)), key=rank, default=None)
 
 
 def cases(run: Run) -> pd.DataFrame:
     """One row per measurement.
 
     ``value`` is the journal's, an integer where it is one; ``p50``, ``p90`` and ``p99`` are percentiles of the
-    ``n`` samples (``stats.percentile``), all in ``unit``. ``worst`` is the outcome that decides.
+    ``n`` samples (``stats.percentile``), all in ``unit``. ``worst`` is the word that decides.
     """
     frame = pd.DataFrame([_case(row) for row in run.rows], columns=list(CASE_COLUMNS), dtype=object)
     return _typed(frame, {"n": "int64", "p50": "float64", "p90": "float64", "p99": "float64"})
@@ -112,7 +111,7 @@ def _case(row: Row) -> dict[str, Any]:
         "value": row.get("value"),
         "n": len(samples),
         **dict(zip(("p50", "p90", "p99"), percentiles, strict=True)),
-        "worst": worst(legible(verdict.get("outcome")) for verdict in row.get("verdicts") or ()),
+        "worst": worst([row]),
         **_conditions(row),
         "input_shape": _input_shape(row),
         "convention": legible(row.get("convention")),
@@ -201,8 +200,7 @@ def _network_rows(rows: Sequence[Row], accuracies: Accuracies) -> Iterable[dict[
         record |= _accuracy(record, "top1", accuracies) | _accuracy(record, "top5", accuracies)
         record["accuracy_density"] = _density(record["top1"], record["params"])
         speaking = [row for row in rows if _conditions(row) == place or row.get("metric") in NETWORK_METRICS]
-        outcomes = [verdict.get("outcome") for row in speaking for verdict in row.get("verdicts") or ()]
-        yield record | {"worst": worst(legible(outcome) for outcome in outcomes)}
+        yield record | {"worst": worst(speaking)}
 
 
 def _last_value(rows: Iterable[Row], metric: str) -> float | None:

@@ -110,10 +110,3 @@ def _crossings(start: Array, ends: Array, starts: Array, stops: Array) -> Array:
     apart = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
     crossed: Array = apart.sum(axis=1).astype(float)
     return crossed
-
-
-def overlapping_share(spots: Array, sizes: Array) -> float:
-    """The area that labels share with one another, as a fraction of the area of all of them."""
-    boxes = _boxes(spots, sizes)
-    shared = np.triu(_overlap(boxes, boxes), k=1).sum()
-    return float(shared / sizes.prod(axis=1).sum()) if len(sizes) else 0.0

@@ -17,10 +17,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_archbench.judge import RESULTS
-from pytest_archbench.report.columns import COLUMNS, measured
+from pytest_archbench.report.columns import COLUMNS, counted, measured, remedy
 from pytest_archbench.report.findings import Record, commit, findings, place
 from pytest_archbench.report.frames import CONDITIONS, MEASURED, Run, legible
+from pytest_archbench.tally import WORDS, rank
+from pytest_archbench.units import readable
 
 MOST_LISTED = 250
 LONGEST = 600
@@ -58,11 +59,21 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The networks: only columns in which something was measured; ``absent`` names the others."""
+    """The networks: only columns in which something was measured; ``absent`` names the others, ``remedy`` says why."""
 
     heads: list[Head]
     rows: list[list[Cell]]
     absent: list[str]
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about a run; ``exact`` is the number behind a text that is rounded for readers."""
+
+    key: str
+    text: str
+    exact: str = ""
 
 
 def html(run: Run, networks: pd.DataFrame, insets: Iterable[Inset], sources: Mapping[str, str]) -> str:
@@ -77,7 +88,8 @@ def html(run: Run, networks: pd.DataFrame, insets: Iterable[Inset], sources: Map
             summary=_summary(run, networks),
             empty=not run.rows,
             found=found,
-            results=RESULTS,
+            words=WORDS,
+            counted=counted,
             charts=list(insets),
             table=table(networks),
             header=header(run.header),
@@ -128,11 +140,12 @@ def _summary(run: Run, networks: pd.DataFrame) -> str:
     devices = ", ".join(sorted({legible(device) for device in networks["device"]})) or "no device"
     return (
         f"Run {clip(run.header.get('run')) or 'without a name'} · {clip(commit(run.header))} · "
-        f"{networks['architecture'].nunique()} networks on {clip(devices)} · {len(run.rows)} measurements"
+        f"{counted(networks['architecture'].nunique(), 'network')} on {clip(devices)} · "
+        f"{counted(len(run.rows), 'case')}"
     )
 
 
-def header(given: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+def header(given: Mapping[str, Any]) -> list[tuple[str, list[Fact]]]:
     """The journal's first line as (heading, facts): the run, its environment, each device."""
     devices = given.get("devices") or {}
     plain = {key: value for key, value in given.items() if key not in ("environment", "devices")}
@@ -141,10 +154,12 @@ def header(given: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     return [(heading, facts) for heading, part in parts if (facts := flat(part))]
 
 
-def flat(value: object, key: str = "") -> list[tuple[str, str]]:
-    """Nested mappings as (dotted key, text): ``{"a": {"b": 1}}`` -> ``[("a.b", "1")]``."""
+def flat(value: object, key: str = "") -> list[Fact]:
+    """Nested mappings as dotted keys: ``{"a": {"b": 1}}`` is ``a.b`` with the text ``1``; bytes are made readable."""
+    if key.endswith("_bytes") and isinstance(value, int):
+        return [Fact(key.removesuffix("_bytes"), readable(value, "B", digits=3), f"{value} B")]
     if not isinstance(value, Mapping):
-        return [(key, legible(value))]
+        return [Fact(key, legible(value))]
     return [fact for name, part in value.items() for fact in flat(part, f"{key}.{legible(name)}".lstrip("."))]
 
 
@@ -168,7 +183,8 @@ def table(networks: pd.DataFrame) -> Table:
         ]
         for record in networks.to_dict("records")
     ]
-    return Table(heads, rows, [COLUMNS[key].heading.lower() for key in COLUMNS if key not in present])
+    absent = [key for key in COLUMNS if key not in present]
+    return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(absent))
 
 
 def _condition(value: object, numeric: bool) -> Cell:
@@ -188,7 +204,6 @@ def _origin(source: str | None) -> Cell:
     return Cell(source or "", linked=source not in (None, MEASURED))
 
 
-def _verdict(outcome: str | None) -> Cell:
+def _verdict(word: str | None) -> Cell:
     """Sorted by how bad it is, not by its name."""
-    order = list(RESULTS)
-    return Cell(outcome or "", value=f"{order.index(outcome):02d}" if outcome in RESULTS else "")
+    return Cell(word or "", value=f"{rank(word) + 1:02d}" if word else "")

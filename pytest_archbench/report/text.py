@@ -9,7 +9,7 @@ import pandas as pd
 
 from pytest_archbench.records import Baseline
 from pytest_archbench.report.columns import COLUMNS, measured
-from pytest_archbench.report.findings import Findings, Record, commit, findings, place
+from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, place
 from pytest_archbench.report.frames import Run, legible, networks
 
 LIMIT = 60_000
@@ -32,10 +32,10 @@ def _head(run: Run, found: Findings) -> Iterator[str]:
     yield f"Run {code(run.header.get('run'))}, {escaped(_short(commit(run.header)))}."
     yield ""
     if not run.rows:
-        yield "This run has no measurements; `pytest bench_suite --archbench` takes those of the default suite."
+        yield "This run has no measurements; `pytest --archbench` takes those of the default suite."
         yield ""
     if found.counts:
-        yield "| " + " | ".join(escaped(outcome) for outcome in found.counts) + " |"
+        yield "| " + " | ".join(map(escaped, found.counts)) + " |"
         yield "|" + " ---: |" * len(found.counts)
         yield "| " + " | ".join(str(count) for count in found.counts.values()) + " |"
         yield ""
@@ -44,18 +44,19 @@ def _head(run: Run, found: Findings) -> Iterator[str]:
 def _failed(found: Findings) -> Iterator[str]:
     if not found.failed and not found.broken:
         return
-    yield f"### Failed ({len(found.failed) + len(found.broken)})"
+    yield "### What failed"
     yield ""
     verdicts = (
         f"- **{record['outcome']}** ({_where(record)}): {sentence(record['reason'])}" for record in found.failed
     )
-    broken = (
-        f"- **{record['status']}** {code(record['architecture'])} {code(record['metric'])} ({_where(record)}):"
-        f" {sentence(record['message'])}"
-        for record in found.broken
-    )
-    yield from fitting([*verdicts, *broken], FAILED_SHARE, "- and {} more")
+    yield from fitting([*map(_broken, found.broken), *verdicts], FAILED_SHARE, "- and {} more")
     yield ""
+
+
+def _broken(found: Broken) -> str:
+    where = escaped(_short("; ".join(found.places)))
+    metrics = ", ".join(map(code, found.metrics))
+    return f"- **{found.status}** {code(found.architecture)}: {sentence(found.message)} ({metrics}; {where})"
 
 
 def _known(found: Findings) -> Iterator[str]:

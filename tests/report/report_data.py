@@ -153,6 +153,28 @@ def small() -> tuple[Run, list[Baseline]]:
     return Run(HEADER, rows), figures
 
 
+def broken() -> Run:
+    """Cases without a number for every reason there is, one network for the same reason at each metric."""
+    silent = (verdict("inconclusive", "headless macs: not measured, inconclusive against bianco2018"),)
+    unsure = (verdict("inconclusive", "odd macs: 5 MAC, inconclusive: operators without a formula: aten::odd"),)
+
+    def lost(name: str, metric: str, status: str, message: str, **given: Any) -> dict[str, Any]:
+        return row(name, metric, status=status, message=message, verdicts=silent, **given)
+
+    rows = (
+        lost("headless", "params", "failed", "KeyError: 'no such head' (in nets.py:3)"),
+        lost("headless", "macs", "failed", "KeyError: 'no such head' (in nets.py:3)"),
+        lost("headless", "latency", "failed", "KeyError: 'no such head' (in meters/running.py:32)"),
+        lost("huge", "latency", "oom", "9 GiB asked", batch_size=64),
+        lost("huge", "latency", "oom", "4 GiB asked", batch_size=8),
+        lost("slow", "latency", "timeout", "no answer for 600 s"),
+        lost("boom", "latency", "crashed", "signal SIGSEGV"),
+        lost("absent", "peak_memory", "skipped", "no CUDA device here"),
+        row("odd", "macs", 5, uncounted=["aten::odd"], verdicts=unsure),
+    )
+    return Run(HEADER, rows)
+
+
 def many(count: int, families: int, seed: int = 1) -> tuple[Run, list[Baseline]]:
     """``count`` networks of ``families`` families, crowded the way real ones are."""
     chance = random.Random(seed)

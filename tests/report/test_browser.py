@@ -87,7 +87,7 @@ def test_what_was_not_measured_stays_last_either_way(opened: Page) -> None:
 
 def test_verdicts_sort_by_how_bad_they_are(opened: Page) -> None:
     opened.get_by_role("columnheader", name="Verdict").get_by_role("button").click()
-    assert column(opened, 11) == ["regressed", "deviates", "known deviation", "no baseline"]
+    assert column(opened, 11) == ["oom", "regressed", "deviates", "known deviation"]
 
 
 def test_it_filters_by_words(opened: Page) -> None:

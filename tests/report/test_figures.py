@@ -14,12 +14,12 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from overlap import overlapping_share
 from report_data import HEADER, Run, many, published, row, small
 
 from pytest_archbench.records import Baseline
 from pytest_archbench.registry import DuplicateName
 from pytest_archbench.report import figures, frames, marks
-from pytest_archbench.report.labels import overlapping_share
 from pytest_archbench.report.palette import CAPACITY, HUES, OTHER, styles
 
 BALLS = figures.FIGURES["ball_chart"]
@@ -188,7 +188,7 @@ def test_what_is_lacking_is_said_with_the_command_that_measures_it() -> None:
     chart = figures.FIGURES["latency_operations"]
     frame = frames.networks(Run(HEADER, (row("a", "macs", 5),)))
     assert "no latency" in chart.lacking(frame)
-    assert "`pytest bench_suite/bench_latency.py --archbench`" in chart.lacking(frame)
+    assert "To measure: `pytest --archbench --archbench-metric=latency`." in chart.lacking(frame)
     drawn = chart(frame)
     assert not drawn.axes
     assert chart.lacking(frame) in drawn.texts[0].get_text()
@@ -204,7 +204,26 @@ def test_an_empty_run_gives_sentences(chart: figures.Chart) -> None:
 def test_data_spread_over_networks_are_not_enough() -> None:
     rows = (row("a", "macs", 5), row("b", "params", 7))
     frame = frames.networks(Run(HEADER, rows), [published("b", 0.7)])
-    assert "no network has all of macs, top1, params" in BALLS.lacking(frame)
+    assert BALLS.lacking(frame).endswith(": no network of this run has all of operations, top-1, parameters.")
+
+
+def test_one_command_measures_all_that_is_lacking_and_none_is_named_where_there_is_none() -> None:
+    empty = frames.networks(Run({}, ()))
+    assert BALLS.lacking(empty).endswith(
+        " has no operations, top-1, parameters. To measure: `pytest --archbench --archbench-metric=macs,params`."
+        " Neither measured by this version nor published for these networks: top-1."
+    )
+    counted_only = frames.networks(Run(HEADER, (row("own", "params", 7), row("own", "macs", 5))))
+    said = figures.FIGURES["accuracy_density"].lacking(counted_only)
+    assert "no top-1. Neither" in said
+    assert "pytest" not in said
+
+
+@pytest.mark.parametrize(("threads", "said"), [(1, "1 thread,"), (2, "2 threads,")])
+def test_a_panel_says_its_threads(threads: int, said: str) -> None:
+    rows = (row("a", "macs", 1e9), row("a", "latency", 0.1, threads=threads))
+    axes = figures.FIGURES["latency_operations"](frames.networks(Run(HEADER, rows))).axes[0]
+    assert axes.get_title(loc="left") == f"cpu, batch 1, float32, {said} contiguous, eager"
 
 
 def test_a_network_without_operations_is_left_out_and_not_drawn_at_zero() -> None:

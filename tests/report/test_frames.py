@@ -47,12 +47,17 @@ def test_the_worst_outcome_is_the_judges(worse: str, better: str) -> None:
     assert frames.cases(Run(HEADER, (row("a", "macs", 1, verdicts=both),))).iloc[0]["worst"] == worse
 
 
-def test_no_verdict_is_no_outcome() -> None:
+def test_nothing_said_is_no_word() -> None:
     assert frames.worst([]) is None
+    assert frames.worst([row("a", "macs", 1)]) is None
 
 
-def test_an_outcome_nobody_knows_is_the_worst() -> None:
-    assert frames.worst(["passed", "exploded", "regressed"]) == "exploded"
+def test_a_network_that_could_not_be_measured_shows_why_and_not_inconclusive() -> None:
+    (network,) = networks_of(
+        row("a", "macs", 5, verdicts=(verdict("regressed"),)),
+        row("a", "latency", status="oom", message="2 GiB asked", verdicts=(verdict("inconclusive"),)),
+    )
+    assert network["worst"] == "oom"
 
 
 def test_verdicts_are_one_row_each() -> None:
@@ -110,6 +115,13 @@ def test_a_published_accuracy_names_its_source_in_the_order_asked_for() -> None:
     assert (first["top1"], first["top1_source"]) == (0.3, "bianco2018")
     other = frames.networks(run, figures, source_order=("zoo",)).iloc[0]
     assert (other["top1"], other["top1_source"]) == (0.1, "zoo")
+
+
+@pytest.mark.parametrize("provider", ["timm", "torchvision"])
+def test_an_entry_of_a_providers_suite_meets_the_figures_of_that_provider_alone(provider: str) -> None:
+    figures = [published("resnet50", 0.1), published("timm:resnet50", 0.2), published("torchvision:resnet50", 0.3)]
+    (network,) = networks_of(row("resnet50", "macs", 5, topology=f"{provider}:resnet50"), figures=figures)
+    assert network["top1"] == {"timm": 0.2, "torchvision": 0.3}[provider]
 
 
 def test_an_accuracy_at_another_input_size_is_not_ours() -> None:

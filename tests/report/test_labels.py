@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from overlap import overlapping_share
 
-from pytest_archbench.report.labels import overlapping_share, place
+from pytest_archbench.report.labels import place
 
 BOUNDS = np.array([[0.0, 0.0], [400.0, 300.0]])
 
@@ -19,6 +20,11 @@ def test_the_overlapping_share_of_two_boxes() -> None:
 def test_boxes_apart_share_nothing_and_no_boxes_share_nothing() -> None:
     assert overlapping_share(np.array([[0.0, 0.0], [9.0, 0.0]]), np.array([[4.0, 2.0], [4.0, 2.0]])) == 0.0
     assert overlapping_share(np.zeros((0, 2)), np.zeros((0, 2))) == 0.0
+
+
+def test_a_box_within_another_shares_its_own_area() -> None:
+    # 1 x 1 within 4 x 3: 1 of 13.
+    assert overlapping_share(np.array([[0.0, 0.0], [0.5, 0.5]]), np.array([[4.0, 3.0], [1.0, 1.0]])) == 1 / 13
 
 
 def test_a_label_alone_stands_beside_its_blob_without_covering_it() -> None:

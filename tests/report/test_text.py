@@ -7,19 +7,34 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_data import HEADER, Run, many, published, row, small, verdict
+from report_data import HEADER, Run, broken, many, published, row, small, verdict
 
 from pytest_archbench.report.text import LIMIT, code, escaped, fitting, summary
 
 
 def test_it_counts_verdicts_and_says_what_failed() -> None:
     said = summary(*small())
-    assert "| deviates | known deviation | passed | no baseline |" in said
-    assert "| 1 | 1 | 1 | 1 |" in said
-    assert "### Failed (2)" in said
+    assert "| oom | deviates | known deviation | passed | no baseline |" in said
+    assert "| 1 | 1 | 1 | 1 | 1 |" in said
+    assert "### What failed" in said
     assert "- **deviates** (cpu, batch 1): resnet50 macs: 4.089 GMAC, deviates (+8.2 %) from torchvision" in said
-    assert "- **oom** `resnet18` `latency` (cpu, batch 1): out of memory: 2 GiB asked" in said
+    assert "- **oom** `resnet18`: out of memory: 2 GiB asked (`latency`; cpu, batch 1)" in said
     assert "commit 0123abc, with uncommitted changes" in said
+
+
+def test_what_was_not_measured_is_counted_by_its_status_and_listed_once_for_each_reason() -> None:
+    said = summary(broken())
+    assert "| crashed | failed | timeout | oom | inconclusive | skipped |" in said
+    assert "| 1 | 3 | 1 | 2 | 1 | 1 |" in said
+    listed = [line for line in said.splitlines() if line.startswith("- **")]
+    assert listed == [
+        "- **crashed** `boom`: signal SIGSEGV (`latency`; cpu, batch 1)",
+        "- **failed** `headless`: KeyError: 'no such head' (in meters/running.py:32)"
+        " (`latency`, `macs`, `params`; cpu, batch 1)",
+        "- **timeout** `slow`: no answer for 600 s (`latency`; cpu, batch 1)",
+        "- **oom** `huge`: 9 GiB asked (`latency`; cpu, batch 64)",
+        "- **oom** `huge`: 4 GiB asked (`latency`; cpu, batch 8)",
+    ]
 
 
 def test_it_folds_known_deviations() -> None:
@@ -40,7 +55,7 @@ def test_it_shows_the_networks_and_the_chart() -> None:
 
 def test_nothing_failed_has_no_heading() -> None:
     said = summary(Run(HEADER, (row("a", "macs", 5, verdicts=(verdict("passed"),)),)))
-    assert "Failed" not in said
+    assert "failed" not in said
     assert "<details>" not in said
 
 
@@ -52,10 +67,16 @@ def test_it_says_whether_the_commit_tells_all(dirty: object, said: str) -> None:
     assert line == "Run `run-7`, commit 0123abc" + (f", {said}." if said else ".")
 
 
+@pytest.mark.parametrize("header", [{}, {"commit": "unknown", "dirty": "unknown"}, {"commit": None, "dirty": True}])
+def test_an_unknown_commit_has_no_unknown_changes(header: dict[str, object]) -> None:
+    line = next(line for line in summary(Run({"run": "run-7"} | header, ())).splitlines() if line.startswith("Run"))
+    assert line == "Run `run-7`, commit unknown."
+
+
 def test_an_empty_run_says_so_and_what_to_do() -> None:
     said = summary(Run({}, ()))
     assert "no measurements" in said
-    assert "`pytest bench_suite --archbench`" in said
+    assert "`pytest --archbench`" in said
     assert "figures/" not in said
 
 

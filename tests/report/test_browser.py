@@ -144,6 +144,8 @@ def test_no_width_makes_the_body_scroll_sideways(opened: Page, width: int) -> No
     assert opened.evaluate("document.documentElement.scrollWidth") == width
     table = opened.locator(".scroll").evaluate("element => element.scrollWidth - element.clientWidth")
     assert table > 0 or width > 1000
+    name = opened.locator("#networks tbody th", has_text="resnet50")
+    assert name.evaluate("cell => cell.clientWidth") > 60  # a name stands on one line, not a letter on each
 
 
 def test_print_shows_everything(opened: Page) -> None:

@@ -67,15 +67,14 @@ def _benchmark(row: Mapping[str, Any]) -> dict[str, Any]:
 def describe(samples: Sequence[float]) -> dict[str, Any]:
     """The fields that pytest-benchmark computes from samples (s), under its names and by its definitions.
 
-    Quartiles are the medians of the halves (the middle sample belongs to neither); outliers lie beyond one
-    standard deviation of the mean, or 1.5 interquartile ranges beyond the quartiles.
+    Quartiles are the medians of the halves, where a middle sample belongs to both and to neither in equal parts
+    (the mean of the two); outliers lie beyond one standard deviation of the mean, or 1.5 interquartile ranges
+    beyond the quartiles.
     """
     ordered = sorted(samples)
     mean, median = statistics.mean(ordered), statistics.median(ordered)
     stddev = statistics.stdev(ordered) if len(ordered) > 1 else 0.0
-    half = len(ordered) // 2
-    q1 = statistics.median(ordered[:half]) if half else median
-    q3 = statistics.median(ordered[-half:]) if half else median
+    q1, q3 = _lower_quartile(ordered), -_lower_quartile([-sample for sample in reversed(ordered)])
     reach = 1.5 * (q3 - q1)
     far = sum(not mean - stddev <= sample <= mean + stddev for sample in ordered)
     outside = sum(not q1 - reach <= sample <= q3 + reach for sample in ordered)
@@ -100,3 +99,9 @@ def describe(samples: Sequence[float]) -> dict[str, Any]:
         "iterations": 1,
         "percentiles": {f"p{p}": stats.percentile(ordered, p) for p in (50, 90, 99)},
     }
+
+
+def _lower_quartile(ordered: Sequence[float]) -> float:
+    half, rest = divmod(len(ordered), 2)
+    without = ordered[:half] or ordered
+    return (statistics.median(without) + statistics.median(ordered[: half + rest])) / 2

@@ -226,7 +226,8 @@ class Session:
             self._rendered = outputs.publish(store.read(self.out), self.out, self.published)
         except OSError as error:
             advice = f"the journal is whole: mend it and run archbench report {self.out}"
-            self._unrendered = f"the report cannot be written: {error.filename2 or error.filename}: {error.strerror}; {advice}"
+            where = error.filename2 or error.filename
+            self._unrendered = f"the report cannot be written: {where}: {error.strerror}; {advice}"
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from lifecycle import Ran, bench
+from pytest_benchmark.stats import Stats
 
 from pytest_archbench import benchmark_json
 from pytest_archbench.store import Run
@@ -39,17 +42,31 @@ def test_it_gives_pytest_benchmark_the_samples_of_the_journal(packaged: Ran, the
         assert entry["extra_info"]["unit"] == "s"
 
 
+def assert_same(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    for field, value in theirs.items():
+        expected = pytest.approx(value, rel=1e-9, abs=0) if isinstance(value, float) else value
+        assert ours[field] == expected, field
+
+
 def test_it_computes_what_pytest_benchmark_computes(
     theirs: dict[str, dict[str, Any]], ours: dict[str, dict[str, Any]]
 ) -> None:
     assert ours.keys() == theirs.keys()
     for name, entry in theirs.items():
-        for field, value in entry["stats"].items():
-            expected = pytest.approx(value, rel=1e-12, abs=0) if isinstance(value, float) else value
-            assert ours[name]["stats"][field] == expected, (name, field)
-        for field in ("group", "name", "param"):
-            assert ours[name][field] == entry[field], (name, field)
+        assert_same(ours[name]["stats"], entry["stats"])
+        assert_same(ours[name], {field: entry[field] for field in ("group", "name", "fullname", "param")})
         assert ours[name].keys() >= entry.keys()
+
+
+@pytest.mark.parametrize("rounds", range(1, 14))
+def test_it_computes_the_same_for_any_number_of_rounds(rounds: int) -> None:
+    """Quartiles have a rule for each remainder by four."""
+    chance = random.Random(rounds)
+    samples = [0.02 * math.exp(chance.gauss(0, 1)) for _ in range(rounds)]
+    stats: Any = cast(Any, Stats)()
+    for sample in samples:
+        stats.update(sample)
+    assert_same(benchmark_json.describe(samples), stats.as_dict())
 
 
 def test_it_has_the_sections_of_pytest_benchmark(packaged: Ran) -> None:
@@ -80,7 +97,7 @@ def test_it_counts_as_no_benchmark_under_benchmark_only(project: Path) -> None:
     ran = bench(project, *LATENCY, "--benchmark-only", "-rs")
     assert (ran.code, ran.outcomes) == (0, {"skipped": 1}), ran.output
     assert "Skipping non-benchmark (--benchmark-only active)" in ran.output
-    assert not (project / "reports").exists()
+    assert not (project / "reports/measurements.jsonl").exists()
 
 
 def test_it_describes_samples_by_pytest_benchmarks_definitions() -> None:

@@ -149,11 +149,9 @@ def test_it_belongs_to_one_run_at_a_time(stuck: Path) -> None:
     with running(stuck) as process:
         wait_until(holds(stuck, 3), "the first run holds the journal")
         before = (stuck / "reports/measurements.jsonl").read_text()
-        second = bench(stuck, "-k", "quick")
-        assert second.code == 4, second.output
-        assert f"archbench: another run writes to {stuck / 'reports'}" in second.output
-        assert "wait for it or give this one --archbench-out" in second.output
-        assert "Traceback" not in second.output
+        said = bench(stuck, "-k", "quick").refuses()
+        assert f"archbench: another run writes to {stuck / 'reports'}; wait for it or give this one" in said
+        assert (built(stuck)) == ["moody", "quick", "stuck"], "refused before it measured anything"
         assert (stuck / "reports/measurements.jsonl").read_text() == before
         write(stuck, {"go": ""})
         process.communicate(timeout=120)

@@ -53,29 +53,40 @@ def test_it_refuses_a_device_that_torch_does_not_find(tmp_path: Path) -> None:
     assert "try --device=cpu" in said
 
 
+NETS = "[tool.archbench.architectures]\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("text", "line", "sentence"),
     [
-        ("[tool.archbench]\nsuite = 'user\n", "not valid TOML"),
-        ("tool = 3\n", "tool: expected a table; got 3"),
-        ("[tool]\narchbench = 3\n", "archbench: expected a table; got 3"),
-        ("[tool.archbench]\narchitectures = [1]\n", "[tool.archbench.architectures]: expected a table; got [1]"),
-        ("[tool.archbench]\nbatchsize = 8\n", "[tool.archbench] batchsize: unknown setting: did you mean batch"),
-        ("[tool.archbench]\nbatch-size = true\n", "[tool.archbench] batch-size: expected a text, a number or a list"),
-        ("[tool.archbench]\nbatch-size = 0\n", "[tool.archbench] batch-size): got '0'; expected a whole number"),
-        ("[tool.archbench]\nbatch-size = 1\nbatch_size = 2\n", "given twice, as batch_size and batch-size"),
-        ("[tool.archbench.architectures]\nnet = 'a:b'\n", "net: expected {factory = "),
-        ("[tool.archbench.architectures]\nnet = {input = [1]}\n", "net: expected {factory = "),
-        ("[tool.archbench.architectures]\nnet = {factory = 'nets'}\n", "factory: expected 'package.module:function'"),
-        ("[tool.archbench.architectures]\nnet = {factory = 'a:b', inputs = [1]}\n", "unknown key 'inputs'; known: "),
-        ("[tool.archbench.architectures]\nnet = {factory = 'a:b', input = [3, -1]}\n", "input: expected [3, 224, 224]"),
+        ("tool = 3\n", 1, "archbench: expected a table; got 3"),
+        ("[tool]\narchbench = 3\n", 2, "archbench: expected a table; got 3"),
+        ("[tool.archbench]\narchitectures = [1]\n", 2, "[tool.archbench] architectures: expected a table; got [1]"),
+        ("[tool.archbench]\n\nbatchsize = 8\n", 3, "[tool.archbench] batchsize: unknown setting: did you mean batch"),
+        (
+            "[tool.archbench]\nbatch-size = true\n",
+            2,
+            "[tool.archbench] batch-size: expected a text, a number or a list",
+        ),
+        ("[tool.archbench]\nbatch-size = 0\n", 2, "[tool.archbench] batch-size): got '0'; expected a whole number"),
+        ("[tool.archbench]\nbatch-size = 1\nbatch_size = 2\n", 3, "given twice, as batch_size and batch-size"),
+        (f"{NETS}net = 'a:b'\n", 2, "net: expected {factory = "),
+        (f"{NETS}# mine\nnet = {{input = [1]}}\n", 3, "net: expected {factory = "),
+        (f"{NETS}net = {{factory = 'nets'}}\n", 2, "factory: expected 'package.module:function'"),
+        (f"{NETS}net = {{factory = 'a:b', inputs = [1]}}\n", 2, "unknown key 'inputs'; known: "),
+        (f"{NETS}net = {{factory = 'a:b', input = [3, -1]}}\n", 2, "input: expected [3, 224, 224]"),
+        (
+            f"{NETS}mine = {{factory = 'a:b'}}\nalexnet = {{factory = 'a:b'}}\n",
+            3,
+            "'alexnet' is in the catalogue already",
+        ),
     ],
 )
-def test_it_refuses_a_pyproject(tmp_path: Path, text: str, sentence: str) -> None:
+def test_it_refuses_a_pyproject(tmp_path: Path, text: str, line: int, sentence: str) -> None:
     # Told of another configuration, pytest does not read the file; it is the first to complain of it otherwise.
     write(tmp_path, {"pyproject.toml": text, "pytest.ini": "[pytest]\n"})
     said = run(tmp_path, "--archbench", "-c", "pytest.ini").refuses()
-    assert f"{tmp_path / 'pyproject.toml'}: " in said
+    assert f"{tmp_path / 'pyproject.toml'}:{line}: " in said
     assert sentence in said
 
 
@@ -83,13 +94,9 @@ def test_it_says_where_a_pyproject_is_damaged(tmp_path: Path) -> None:
     write(tmp_path, {"pyproject.toml": "[tool.archbench]\nsuite = = 3\n"})
     assert "line 2" in run(tmp_path, "--archbench").refuses()
     write(tmp_path, {"pytest.ini": "[pytest]\n"})
-    assert "line 2" in run(tmp_path, "--archbench", "-c", "pytest.ini").refuses()
-
-
-def test_it_refuses_a_name_that_the_catalogue_has(tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": '[tool.archbench.architectures]\nalexnet = {factory = "mynets:tiny"}\n'})
-    said = run(tmp_path, "--archbench", "--archbench-arch=alexnet").refuses()
-    assert "architecture 'alexnet' is in the catalogue already; give your own another name" in said
+    said = run(tmp_path, "--archbench", "-c", "pytest.ini").refuses()
+    assert f"{tmp_path / 'pyproject.toml'}: not valid TOML" in said
+    assert "line 2" in said
 
 
 def test_it_refuses_an_ini_value_of_a_wrong_type(project: Path) -> None:

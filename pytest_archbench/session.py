@@ -88,6 +88,7 @@ class Session:
         self._names = Counter(architecture.name for architecture in planned.architectures)
         self._rendered: list[Path] = []
         self._unrendered = ""
+        self._made = False
 
     def _header(self) -> dict[str, Any]:
         """The journal's first line; what may not differ in a resumed run stands under its environment."""
@@ -167,6 +168,7 @@ class Session:
         if self._is_worker or self.config.getoption("collectonly"):
             return
         try:
+            self._made = not self.out.exists()
             self.out.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except Timeout:
@@ -220,6 +222,9 @@ class Session:
             self._journal.close()
             self._render(session)
         self._lock.release()
+        if self._journal is None and self._made:  # nothing was measured: leave nothing
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            self.out.rmdir()
 
     def _render(self, session: pytest.Session) -> None:
         try:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import inputs
+from pytest_archbench.places import Place
 from pytest_archbench.records import Architecture
 from pytest_archbench.registry import SUITES, DuplicateName, Registry, UnknownName, near
+
+if TYPE_CHECKING:
+    from torch import nn
 
 USER = "user"
 DEFAULT = "seeds"
@@ -21,25 +26,47 @@ class CatalogueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Factory:
-    """A function named ``package.module:function``, imported when it is called."""
+    """A function named ``package.module:function`` in a file's settings, imported when it is called.
+
+    Modules that lie beside the file are found, in a measuring process too, after everything that is installed.
+    """
 
     path: str
+    place: Place
 
     def __call__(self, *args: Any) -> Any:
+        folder = str(self.place.file.parent)
+        if folder not in sys.path:
+            sys.path.append(folder)
         module, _, name = self.path.partition(":")
         return getattr(importlib.import_module(module), name)(*args)
 
 
-def declared(table: Mapping[str, Any], where: str) -> list[Architecture]:
-    """The user's architectures from ``[tool.archbench.architectures]``.
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A factory of a network. Raises: TypeError where it makes something else."""
+
+    factory: Factory
+
+    def __call__(self) -> nn.Module:
+        from torch import nn
+
+        made = self.factory()
+        if not isinstance(made, nn.Module):
+            raise TypeError(f"{self.factory.path}: expected a torch.nn.Module; got {type(made).__name__}")
+        return made
+
+
+def declared(table: Mapping[str, Any], place_of: Callable[[str], Place]) -> list[Architecture]:
+    """The user's architectures from ``[tool.archbench.architectures]``; ``place_of`` says where a name stands.
 
     Each is ``name = {factory = "pkg.mod:make", input = [3, 224, 224], family = "mine", paper = "..."}``, all but the
     factory optional. Raises: CatalogueError.
     """
-    return [_declared(name, entry, f"{where}: [tool.archbench.architectures] {name}") for name, entry in table.items()]
+    return [_declared(name, entry, place_of(name)) for name, entry in table.items()]
 
 
-def _declared(name: str, entry: Any, where: str) -> Architecture:
+def _declared(name: str, entry: Any, where: Place) -> Architecture:
     known = ("factory", "input", "family", "paper")
     if not name:
         raise CatalogueError(f"{where}: the name is empty")
@@ -54,7 +81,7 @@ def _declared(name: str, entry: Any, where: str) -> Architecture:
     return Architecture(
         name=name,
         family=str(entry.get("family", USER)),
-        build=Factory(factory),
+        build=Network(Factory(factory, where)),
         input_shape=_declared_input(entry.get("input"), where),
         paper=str(entry.get("paper", "")),
         provider=USER,
@@ -62,11 +89,11 @@ def _declared(name: str, entry: Any, where: str) -> Architecture:
     )
 
 
-def _declared_input(given: Any, where: str) -> Any:
+def _declared_input(given: Any, where: Place) -> Any:
     if given is None or inputs.is_shape(given):
         return tuple(given) if given else None
     if isinstance(given, str) and all(given.partition(":")):
-        return Factory(given)
+        return Factory(given, where)
     many = given.values() if isinstance(given, Mapping) else given if isinstance(given, list) else ()
     if many and all(inputs.is_shape(shape) for shape in many):
         return given
@@ -122,7 +149,10 @@ def _suite(name: str) -> Iterable[Architecture]:
 def _enter(table: Registry[Architecture], entry: Architecture, suite: str) -> None:
     if table.owns(entry.name):
         if suite == USER:
-            raise DuplicateName(f"architecture {entry.name!r} is in the catalogue already; give your own another name")
+            where = f"{entry.build.factory.place}: " if isinstance(entry.build, Network) else ""
+            raise DuplicateName(
+                f"{where}architecture {entry.name!r} is in the catalogue already; give your own another name"
+            )
         entry = replace(entry, name=f"{suite}.{entry.name}", aliases=())
     taken = [alias for alias in entry.aliases if alias in table]
     table.add(entry.name, entry, [alias for alias in entry.aliases if alias not in taken])

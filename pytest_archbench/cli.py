@@ -35,7 +35,7 @@ def _or_say(action: Callable[[], T]) -> T:
 
 def _plan(suite: str, pattern: str) -> plan.Plan:
     given = {"suite": (suite, "--suite"), "arch": (pattern, "NAME")}
-    return _or_say(lambda: plan.make(given, Path("pyproject.toml"), ()))
+    return _or_say(lambda: plan.make(given, Path.cwd() / "pyproject.toml", ()))
 
 
 @click.group()
@@ -43,11 +43,17 @@ def main() -> None:
     """Count, list and report neural-network architectures; measuring is done by ``pytest --archbench``."""
 
 
+_suite = click.option(
+    "--suite",
+    default="",
+    help="seeds, variants, blocks, torchvision, timm, user "
+    "(default: seeds and those that ./pyproject.toml declares; hooks are known to pytest only).",
+)
+
+
 @main.command("list")
 @click.argument("pattern", default="")
-@click.option(
-    "--suite", default="", help="seeds, variants, blocks, torchvision, timm, user (default: seeds and your own)."
-)
+@_suite
 def list_(pattern: str, suite: str) -> None:
     """List architectures by name, family, provider and paper; PATTERN is a name or a glob such as 'resnet*'."""
     for entry in _plan(suite, pattern).architectures:
@@ -56,7 +62,7 @@ def list_(pattern: str, suite: str) -> None:
 
 @main.command()
 @click.argument("name")
-@click.option("--suite", default="", help="Where to look the name up (default: seeds and your own).")
+@_suite
 @click.option("--by-module", is_flag=True, help="Break the counts down by module.")
 @click.option("--depth", default=2, show_default=True, help="Levels of modules to show.")
 @click.option("--json", "as_json", is_flag=True, help="Exact numbers for a program.")

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import tomli
 
-from pytest_archbench import catalogue, devices
+from pytest_archbench import catalogue, devices, places
 from pytest_archbench.baselines import BaselineError, Published, load
 from pytest_archbench.meters import METERS
 from pytest_archbench.meters.counts import COUNTERS
 from pytest_archbench.options import OPTIONS, OptionError, Options, as_text, parse
+from pytest_archbench.places import Place
 from pytest_archbench.records import Architecture, Case, Conditions, Device
 from pytest_archbench.registry import METRICS, DuplicateName, UnknownName, near
+
+TABLE = "tool.archbench"
+NETWORKS = "architectures"
 
 PACKAGED = "bench_suite"
 """The package with the suite that comes along: its ``suites`` module enters suites in the table."""
@@ -70,23 +74,25 @@ class Plan:
         return load(self.baselines)
 
 
-def make(given: Mapping[str, tuple[str, str]], pyproject: Path | None, own: Iterable[Architecture]) -> Plan:
+def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Architecture]) -> Plan:
     """The plan of a run from option texts, the project's pyproject.toml and architectures that hooks returned.
 
     Raises: OptionError, UnknownName, NoDevice, CatalogueError, DuplicateName, each with a sentence for the user.
     """
-    table = settings(pyproject)
-    declared = table.pop("architectures", {})
+    text = _text(pyproject)
+    place = partial(places.find, pyproject, text)
+    table = _table(text, pyproject)
+    declared = table.pop(NETWORKS, {})
     if not isinstance(declared, dict):
-        raise OptionError(f"{pyproject}: [tool.archbench.architectures]: expected a table; got {declared!r}")
-    options = parse({**_texts(table, pyproject), **given})
+        raise OptionError(f"{place(TABLE, NETWORKS)}: expected a table; got {declared!r}")
+    options = parse({**_texts(table, partial(place, TABLE)), **given})
     if options.counter not in COUNTERS:
         raise OptionError(
             f"--archbench-counter: unknown counter {options.counter!r}: {near(options.counter, COUNTERS)}"
         )
     suite = importlib.import_module(PACKAGED)
     importlib.import_module(f"{PACKAGED}.suites")
-    mine = [*catalogue.declared(declared, str(pyproject)), *own]
+    mine = [*catalogue.declared(declared, partial(place, f"{TABLE}.{NETWORKS}")), *own]
     return Plan(
         options=options,
         devices=tuple({device.name: device for device in map(devices.find, options.device)}.values()),
@@ -101,19 +107,24 @@ def _all_metrics() -> tuple[str, ...]:
     return tuple(metric for meter in METERS.values() for metric in meter.metrics)
 
 
-def settings(pyproject: Path | None) -> dict[str, Any]:
-    """``[tool.archbench]`` of a pyproject.toml; empty where there is no file or no table. Raises OptionError."""
-    if pyproject is None or not pyproject.is_file():
-        return {}
+def _text(pyproject: Path) -> str:
+    """What stands in a pyproject.toml, nothing where there is none. Raises OptionError."""
     try:
-        document = tomli.loads(pyproject.read_text(encoding="utf-8"))
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        return pyproject.read_text(encoding="utf-8") if pyproject.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"{pyproject}: cannot be read: {error}") from None
+
+
+def _table(text: str, pyproject: Path) -> dict[str, Any]:
+    """``[tool.archbench]``; empty where there is none. Raises OptionError."""
+    try:
+        table: Any = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         raise OptionError(f"{pyproject}: not valid TOML: {error}") from None
-    table: Any = document
-    for key in ("tool", "archbench"):
+    for key in TABLE.split("."):
         table = table.get(key, {})
         if not isinstance(table, dict):
-            raise OptionError(f"{pyproject}: {key}: expected a table; got {table!r}")
+            raise OptionError(f"{pyproject}:{places.line_of(text, TABLE)}: {key}: expected a table; got {table!r}")
     return dict(table)
 
 
@@ -125,13 +136,13 @@ def as_given(value: Any, place: str) -> tuple[str, str]:
         raise OptionError(f"{place}: {error}") from None
 
 
-def _texts(table: Mapping[str, Any], pyproject: Path | None) -> dict[str, tuple[str, str]]:
+def _texts(table: Mapping[str, Any], place_of: Callable[[str], Place]) -> dict[str, tuple[str, str]]:
     known = {option.name for option in OPTIONS} | {option.key for option in OPTIONS}
     texts: dict[str, tuple[str, str]] = {}
     for name, value in table.items():
-        place = f"{pyproject}: [tool.archbench] {name}"
+        place = str(place_of(name))
         if name not in known:
-            raise OptionError(f"{place}: unknown setting: {near(name, [*known, 'architectures'])}")
+            raise OptionError(f"{place}: unknown setting: {near(name, [*known, NETWORKS])}")
         key = name.replace("-", "_")
         if key in texts:
             raise OptionError(f"{place}: the same setting is given twice, as {key} and {key.replace('_', '-')}")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_archbench import catalogue
-from pytest_archbench.catalogue import CatalogueError, Factory, declared, select
+from pytest_archbench.catalogue import CatalogueError, Factory, Network, declared, select
+from pytest_archbench.places import Place
 from pytest_archbench.records import Architecture
 from pytest_archbench.registry import DuplicateName, Registry, UnknownName
 
@@ -118,7 +122,8 @@ def test_a_users_name_may_not_hide_one_of_the_catalogue() -> None:
     assert names(("user",), (), [net("alexnet", suite="user")]) == ["alexnet"]
 
 
-WHERE = "pyproject.toml"
+PLACE = Place(Path("/project/pyproject.toml"), 7, "tool.archbench.architectures", "mynet")
+at_mynet = partial(Place, PLACE.file, PLACE.line, PLACE.table)
 NO_INPUTS: list[Any] = [[], {}, 224, "224", True, [3, 0], [3, "a"], [[3, 4], 5], {"image": 7}, [[]]]
 
 
@@ -130,19 +135,19 @@ NO_INPUTS: list[Any] = [[], {}, 224, "224", True, [3, 0], [3, "a"], [[3, 4], 5],
         (None, None),
         ([[3, 32, 32], [10]], [[3, 32, 32], [10]]),
         ({"image": [3, 32, 32], "text": [10]}, {"image": [3, 32, 32], "text": [10]}),
-        ("pkg.mod:batch", Factory("pkg.mod:batch")),
+        ("pkg.mod:batch", Factory("pkg.mod:batch", PLACE)),
     ],
 )
 def test_a_network_is_declared_with_its_input(given: Any, shape: Any) -> None:
     entry = {"factory": "pkg.mod:make", "family": "mine", "paper": "none"} | ({"input": given} if given else {})
-    (found,) = declared({"mynet": entry}, WHERE)
+    (found,) = declared({"mynet": entry}, at_mynet)
     assert found == Architecture(
-        "mynet", "mine", Factory("pkg.mod:make"), shape, paper="none", provider="user", suites=("user",)
+        "mynet", "mine", Network(Factory("pkg.mod:make", PLACE)), shape, paper="none", provider="user", suites=("user",)
     )
 
 
 def test_only_the_factory_is_needed() -> None:
-    (found,) = declared({"mynet": {"factory": "pkg.mod:make"}}, WHERE)
+    (found,) = declared({"mynet": {"factory": "pkg.mod:make"}}, at_mynet)
     assert (found.family, found.paper, found.input_shape) == ("user", "", None)
 
 
@@ -159,20 +164,50 @@ def test_only_the_factory_is_needed() -> None:
     ],
 )
 def test_a_declaration_is_refused_with_its_place(entry: Any, sentence: str) -> None:
-    with pytest.raises(CatalogueError, match=rf"^pyproject.toml: \[tool.archbench.architectures\] mynet: {sentence}"):
-        declared({"mynet": entry}, WHERE)
+    with pytest.raises(
+        CatalogueError, match=rf"^/project/pyproject.toml:7: \[tool.archbench.architectures\] mynet: {sentence}"
+    ):
+        declared({"mynet": entry}, at_mynet)
 
 
 def test_a_network_needs_a_name() -> None:
     with pytest.raises(CatalogueError, match="the name is empty"):
-        declared({"": {"factory": "a:b"}}, WHERE)
+        declared({"": {"factory": "a:b"}}, at_mynet)
 
 
-def test_a_factory_imports_when_it_is_called() -> None:
-    factory = Factory("no.such.module:make")
+def test_a_users_name_that_is_taken_is_told_with_its_place() -> None:
+    (mine,) = declared({"mynet": {"factory": "a:b"}}, at_mynet)
+    with pytest.raises(DuplicateName, match=r"^/project/pyproject.toml:7: .* mynet: architecture 'mynet' is in the"):
+        select((), (), [*MINE, mine])
+
+
+@pytest.fixture
+def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A place in a folder that has a module ``besides``."""
+    (tmp_path / "besides.py").write_text("from torch import nn\n\n\ndef make():\n    return nn.Identity()\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "besides", raising=False)
+    return Place(tmp_path / "pyproject.toml", 1, "tool.archbench.architectures", "mynet")
+
+
+def test_a_factory_imports_when_it_is_called(beside: Place) -> None:
+    factory = Factory("no.such.module:make", beside)
     assert pickle.loads(pickle.dumps(factory)) == factory
     with pytest.raises(ModuleNotFoundError, match="No module named 'no'"):
         factory()
-    assert Factory("math:hypot")(3.0, 4.0) == 5
+    assert Factory("math:hypot", beside)(3.0, 4.0) == 5
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        Factory("math:nothing")()
+        Factory("math:nothing", beside)()
+
+
+def test_a_factory_finds_modules_beside_its_file_after_all_others(beside: Place) -> None:
+    before = [*sys.path]
+    assert type(Factory("besides:make", beside)()).__name__ == "Identity"
+    Factory("besides:make", beside)()
+    assert sys.path == [*before, str(beside.file.parent)]
+
+
+def test_a_network_is_a_module_and_nothing_else(beside: Place) -> None:
+    assert type(Network(Factory("besides:make", beside))()).__name__ == "Identity"
+    with pytest.raises(TypeError, match=r"^builtins:dict: expected a torch.nn.Module; got dict$"):
+        Network(Factory("builtins:dict", beside))()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from lifecycle import NETS, Ran, bench, run, write
+from lifecycle import NETS, QUICK, Ran, bench, environment, journal, run, write
 
 DECLARED = """
 [tool.archbench]
@@ -20,6 +22,7 @@ spectral = {factory = "mynets:Spectral", input = [3, 32, 32]}
 unbuildable = {factory = "mynets:unbuildable", input = [3]}
 unrunnable = {factory = "mynets:Unrunnable", input = [3]}
 missing = {factory = "mynets:no_such_net", input = [3]}
+nothing = {factory = "mynets:no_module", input = [3]}
 """
 HOOK = """
 from pytest_archbench.records import Architecture
@@ -50,13 +53,14 @@ VALUES = {
 def declared(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A run of every network above."""
     folder = tmp_path_factory.mktemp("declared")
-    write(folder, {"mynets.py": NETS, "conftest.py": HOOK, "pyproject.toml": DECLARED})
+    nets = f"{NETS}\n\ndef no_module():\n    return {{}}\n"
+    write(folder, {"mynets.py": nets, "conftest.py": HOOK, "pyproject.toml": DECLARED})
     return bench(folder, "--archbench-metric=params,macs,latency", "-rs")
 
 
 def test_it_counts_declared_and_hooked_networks(declared: Ran) -> None:
     rows = {(row["architecture"], row["metric"]): row for row in declared.rows}
-    assert len(rows) == len(declared.rows) == 27
+    assert len(rows) == len(declared.rows) == 30
     assert {case: rows[case]["value"] for case in VALUES} == VALUES
     assert rows["tiny", "params"]["family"] == "mine"
     assert rows["named", "macs"]["conditions"]["input_shape"] == {"left": [5], "right": [7]}
@@ -64,7 +68,7 @@ def test_it_counts_declared_and_hooked_networks(declared: Ran) -> None:
 
 
 def test_it_skips_what_nobody_has_published_and_passes_none_of_it(declared: Ran) -> None:
-    assert (declared.code, declared.outcomes) == (1, {"failed": 9, "skipped": 18}), declared.output
+    assert (declared.code, declared.outcomes) == (1, {"failed": 12, "skipped": 18}), declared.output
     for row in declared.rows:
         if row["architecture"] in ("tiny", "called", "several", "named", "hooked"):
             assert [verdict["outcome"] for verdict in row["verdicts"]] == ["no baseline"]
@@ -77,6 +81,7 @@ def test_it_goes_on_after_a_broken_network_and_says_what_broke_it(declared: Ran)
         "unbuildable": "ValueError: seven is no even number",
         "unrunnable": "KeyError: 'no such head'",
         "missing": "module 'mynets' has no attribute 'no_such_net'",
+        "nothing": "TypeError: mynets:no_module: expected a torch.nn.Module; got dict",
     }.items():
         for metric in ("params", "macs", "latency"):
             assert rows[name, metric]["status"] == "failed"
@@ -124,3 +129,14 @@ def test_it_adds_own_networks_to_the_seeds(tmp_path: Path) -> None:
     assert "archbench/counts::test_macs[resnet50-cpu-bs1]" in ids
     assert ids == sorted(ids)
     assert run(tmp_path, *options, "--archbench-suite=user").ids == ["archbench/counts::test_macs[hooked-cpu-bs1]"]
+
+
+def test_it_finds_a_module_beside_the_pyproject_under_plain_pytest(project: Path) -> None:
+    """``python -m pytest``, as everywhere else here, would put the current folder on the path."""
+    plain = Path(sys.executable).with_name("pytest")
+    (project / "below").mkdir()
+    options = ("--archbench", "--archbench-suite=user", "--archbench-metric=params,latency", "--rootdir=..", *QUICK)
+    ended = subprocess.run([plain, *options], cwd=project / "below", env=environment(), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout
+    found = [(row["architecture"], row["metric"], row["status"]) for row in journal(project)[1:]]
+    assert found == [("tiny", "params", "ok"), ("tiny", "latency", "ok")]

@@ -59,7 +59,7 @@ NETS = "[tool.archbench.architectures]\n"
 @pytest.mark.parametrize(
     ("text", "line", "sentence"),
     [
-        ("tool = 3\n", 1, "archbench: expected a table; got 3"),
+        ("tool = 3\n", 1, "tool: expected a table; got 3"),
         ("[tool]\narchbench = 3\n", 2, "archbench: expected a table; got 3"),
         ("[tool.archbench]\narchitectures = [1]\n", 2, "[tool.archbench] architectures: expected a table; got [1]"),
         ("[tool.archbench]\n\nbatchsize = 8\n", 3, "[tool.archbench] batchsize: unknown setting: did you mean batch"),

@@ -10,7 +10,7 @@ bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds 
 	$(BIN)/pytest --archbench --device=cpu
 
 test: $(INSTALLED) ## the project's own tests
-	$(BIN)/pytest -ra
+	$(BIN)/pytest -ra -n auto
 
 test-slow: $(INSTALLED) ## the tests that take minutes: both whole registries, long runs
 	$(BIN)/pytest -ra -m slow

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,11 +38,12 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A bound of ``check``: the metric, and whether a value beyond the bound is too much or too little."""
+    """A bound of ``check``: the metric, whether a value beyond it is too much or too little, and how it is written."""
 
     metric: str
     upper: bool
     parse: Callable[[Any], float]
+    form: str
 
 
 def _seconds(value: float | str) -> float:
@@ -51,19 +54,40 @@ def _bounds(limits: Mapping[str, Any]) -> dict[Limit, float]:
     """Keywords of ``check`` as bounds, those that are None left out. Raises: TypeError, ValueError."""
     if unknown := sorted(limits.keys() - LIMITS.keys()):
         raise TypeError(f"check() has no argument {unknown[0]!r}; its limits are {', '.join(LIMITS)}")
-    bounds: dict[Limit, float] = {}
-    for key, value in limits.items():
-        try:
-            bounds |= {} if value is None else {LIMITS[key]: LIMITS[key].parse(value)}
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"check(): {key}: got {value!r}; {error}") from None
-    return bounds
+    return {LIMITS[key]: _bound(key, value) for key, value in limits.items() if value is not None}
+
+
+def _bound(key: str, value: Any) -> float:
+    """One bound in its metric's unit, above 0 so that something can be within it. Raises: ValueError."""
+    try:
+        bound = LIMITS[key].parse(value)
+    except (TypeError, ValueError):
+        bound = math.nan
+    if not 0 < bound < math.inf:
+        raise ValueError(f"check(): {key}: expected {LIMITS[key].form}, above 0; got {value!r}")
+    return bound
+
+
+def _whole(key: str, value: Any, least: int) -> int:
+    """An argument of ``check`` that counts something. Raises: ValueError."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise ValueError(f"check(): {key}: expected a whole number of at least {least}; got {value!r}")
+    return int(value)
+
+
+def _require_module(model: Any) -> None:
+    """Raises: TypeError for anything but a network that exists, above all for its class."""
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        got = f"the class {model.__name__}: call it" if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"check(): expected a torch.nn.Module; got {got}")
 
 
 LIMITS = {
-    "latency_max": Limit("latency", True, _seconds),
-    "throughput_min": Limit("throughput", False, float),
-    "peak_memory_max": Limit("peak_memory", True, units.parse_bytes),
+    "latency_max": Limit("latency", True, _seconds, "a time such as '20ms' or 0.02 (s)"),
+    "throughput_min": Limit("throughput", False, float, "images per second such as 30"),
+    "peak_memory_max": Limit("peak_memory", True, units.parse_bytes, "bytes such as '700MiB' or 1e9"),
 }
 
 
@@ -105,37 +129,40 @@ class Archbench:
         batch_size: int = 1,
         **limits: Any,
     ) -> Mapping[str, Number]:
-        """Assert what a model of your own is made of, and how fast and small it is.
+        """Assert what a model of your own is made of, and how fast and small it is; returns every count, by metric.
 
-        Counts (``params``, ``macs``, ``activations``, ``model_size``) are exact, for one image, and need no
-        ``--archbench``. Limits (``latency_max`` in s or as "20ms", ``throughput_min`` in img/s, ``peak_memory_max``
-        in B or as "1GB") are measured at ``batch_size`` on the devices of the run, and skip the test without
-        ``--archbench`` once the counts have been asserted.
+        Counts are exact, for one image, and need no ``--archbench``. Limits (``latency_max`` in s or as "20ms",
+        ``throughput_min`` in img/s, ``peak_memory_max`` in B or as "1GB") are measured at ``batch_size`` on the devices
+        of the run, and skip the test without ``--archbench`` once the counts have been asserted.
 
         ``input_shape`` is (channels, height, width); ``inputs`` instead of it: tensors of at least ``batch_size``
-        images, a list or mapping of shapes or tensors, or a callable ``batch_size -> tensors``.
+        images, a list or mapping of shapes or tensors, or a callable ``batch_size -> tensors``. ``name``: the model's.
 
-        ``name`` is what the journal calls the model; without it the names of its class and of the test.
-
-        Returns: every count, by metric. Fails with every count that differs. Raises: InvalidInput, TypeError,
-        ValueError for a limit that is none.
+        Fails with every count that differs. Raises: InvalidInput, TypeError, ValueError before anything is counted.
         """
         __tracebackhide__ = True
-        bounds = _bounds(limits)
-        if batch_size < 1:
-            raise ValueError(f"check(): batch_size must be at least 1; got {batch_size}")
+        _require_module(model)
+        if input_shape is not None and inputs is not None:
+            raise TypeError("check(): input_shape and inputs say the same thing; give one of them")
         given = inputs if inputs is not None else input_shape
-        own = _own(model, self._named(name or f"{type(model).__name__} in {self._request.node.name}"))
-        fed = _fed(given, batch_size, model)  # before counting, so that a mistake is told first
-        counted = _count(replace(own, input_shape=_fed(given, 1, model)))
+        batch_size, bounds = _whole("batch_size", batch_size, 1), _bounds(limits)
         expected = {"params": params, "macs": macs, "activations": activations, "model_size": model_size}
-        verdicts = {m: _equal(counted[m], value) for m, value in expected.items() if value is not None}
+        exact = {metric: _whole(metric, value, 0) for metric, value in expected.items() if value is not None}
+        fed = _fed(given, batch_size, model)
+        own = _own(model, self._named(name or f"{type(model).__name__} in {self._request.node.name}"))
+        counted = self._check_counts(replace(own, input_shape=_fed(given, 1, model)), exact)
+        if bounds:
+            self._check_limits(replace(own, input_shape=fed), batch_size, bounds)
+        return counted
+
+    def _check_counts(self, own: Architecture, expected: Mapping[str, int]) -> dict[str, Number]:
+        __tracebackhide__ = True
+        counted = _count(own)
+        verdicts = {metric: _equal(counted[metric], value) for metric, value in expected.items()}
         for metric, measurement in counted.items():
             self._record(measurement, (verdicts[metric],) if metric in verdicts else (), own)
         if wrong := [v.reason for v in verdicts.values() if v.outcome != "passed"]:
             pytest.fail("\n".join(wrong), pytrace=False)
-        if bounds:
-            self._check_limits(replace(own, input_shape=fed), batch_size, bounds)
         return {metric: measurement.samples[0] for metric, measurement in counted.items()}
 
     def _check_limits(self, own: Architecture, batch_size: int, limits: Mapping[Limit, float]) -> None:

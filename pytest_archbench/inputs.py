@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,21 +74,21 @@ def fitting(model: nn.Module) -> tuple[str, str]:
 def plain(spec: Any) -> Any:
     """``spec`` as data for a journal where it is plain shapes; None where it is tensors or a callable."""
     if is_shape(spec):
-        return list(spec)
+        return list(map(int, spec))
     if isinstance(spec, Mapping) and all(map(is_shape, spec.values())):
-        return {str(name): list(shape) for name, shape in spec.items()}
+        return {str(name): list(map(int, shape)) for name, shape in spec.items()}
     if isinstance(spec, Sequence) and spec and all(map(is_shape, spec)):
-        return [list(shape) for shape in spec]
+        return [list(map(int, shape)) for shape in spec]
     return None
 
 
 def is_shape(item: Any) -> bool:
-    """Whether ``item`` is one shape: a non-empty sequence of positive integers."""
+    """Whether ``item`` is one shape: a non-empty sequence of positive integers, numpy's included."""
     return (
         isinstance(item, Sequence)
         and not isinstance(item, str)
         and bool(item)
-        and all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in item)
+        and all(isinstance(size, Integral) and not isinstance(size, bool) and int(size) > 0 for size in item)
     )
 
 

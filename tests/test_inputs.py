@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -163,3 +165,14 @@ def test_it_is_plain_data_where_it_is_plain_shapes(spec: Any, data: Any) -> None
 )
 def test_it_fits_the_model(model: nn.Module, expected: tuple[str, str]) -> None:
     assert fitting(model) == expected
+
+
+def test_numpys_integers_are_sizes_and_plain_in_a_journal() -> None:
+    shape = tuple(np.array([3, 4]))
+    assert is_shape(shape)
+    assert not is_shape(tuple(np.array([3.0, 4.0])))
+    assert (
+        json.dumps([plain(shape), plain([shape]), plain({"image": shape})]) == '[[3, 4], [[3, 4]], {"image": [3, 4]}]'
+    )
+    (made,), _ = make(shape, 2, "cpu")
+    assert made.shape == (2, 3, 4)

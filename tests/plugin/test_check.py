@@ -11,6 +11,9 @@ from lifecycle import NETS, bench, lines_of, run, write
 # MACs on 32 x 32: convolution 32*32*8*(3*3*3) = 221184, linear 8*10 = 80, together 221264.
 # Activations: 8*32*32 + 10 = 8202. Size: 314 parameters of 4 B = 1256 B.
 NET = """
+import re
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -67,20 +70,44 @@ def test_unknown_limit(archbench):
     with pytest.raises(TypeError, match="check.. has no argument 'latency_mx'; its limits are latency_max"):
         archbench.check(make(), latency_mx=1, input_shape=(3, 32, 32))
 
-def test_no_batch(archbench):
-    with pytest.raises(ValueError, match="batch_size must be at least 1; got 0"):
-        archbench.check(make(), batch_size=0, input_shape=(3, 32, 32))
-
 def test_too_few_images(archbench):
     with pytest.raises(ValueError, match="expected a tensor of at least 8 image.s.; got 4"):
         archbench.check(make(), batch_size=8, throughput_min=1, inputs=torch.zeros(4, 3, 32, 32))
 
-def test_bad_limit(archbench):
-    with pytest.raises(ValueError, match="check.*: latency_max: got '3 parsecs'; expected a time above 0"):
-        archbench.check(make(), latency_max="3 parsecs", input_shape=(3, 32, 32))
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    *(({limit: value}, f"{limit}: expected {form}, above 0; got {value!r}")
+      for limit, form in {
+          "latency_max": "a time such as '20ms' or 0.02 (s)",
+          "throughput_min": "images per second such as 30",
+          "peak_memory_max": "bytes such as '700MiB' or 1e9",
+      }.items()
+      for value in (-1, 0, float("nan"), float("inf"), "3 parsecs", [1])),
+    *(({"batch_size": value}, f"batch_size: expected a whole number of at least 1; got {value!r}")
+      for value in (0, -1, 1.5, "1", True)),
+    *(({metric: value}, f"{metric}: expected a whole number of at least 0; got {value!r}")
+      for metric in ("params", "macs", "activations", "model_size") for value in ("1570", 314.0, -1, True)),
+])
+def test_mistaken(archbench, arguments, sentence):
+    with pytest.raises(ValueError, match="check..: " + re.escape(sentence)):
+        archbench.check(make(), input_shape=(3, 32, 32), **arguments)
+
+def test_two_inputs(archbench):
+    with pytest.raises(TypeError, match="input_shape and inputs say the same thing; give one of them"):
+        archbench.check(make(), input_shape=(3, 32, 32), inputs=torch.zeros(1, 3, 32, 32))
+
+@pytest.mark.parametrize(
+    ("model", "got"), [(nn.ReLU, "the class ReLU: call it"), (make, "function"), (None, "NoneType")]
+)
+def test_no_model(archbench, model, got):
+    with pytest.raises(TypeError, match=f"expected a torch.nn.Module; got {got}$"):
+        archbench.check(model, input_shape=(3, 32, 32))
+
+def test_numpy(archbench):
+    three, side = np.array([3, 32])
+    archbench.check(make(), params=np.int32(314), macs=221264, batch_size=np.int8(1), input_shape=(three, side, side))
 
 def test_none_is_not_asked_for(archbench):
-    archbench.check(make(), params=None, macs=221264.0, latency_max=None, input_shape=(3, 32, 32))
+    archbench.check(make(), params=None, macs=221264, latency_max=None, input_shape=(3, 32, 32))
 
 def test_measured(archbench):
     archbench.check(make(), latency_max="1s", peak_memory_max="1GB", input_shape=(3, 32, 32), name="net")
@@ -127,7 +154,7 @@ TIMED = (("within", 4), ("slow", 1), ("fed", 2), ("fed (2)", 2))
 
 def test_it_asserts_counts_in_an_ordinary_run(tmp_path: Path) -> None:
     ran = run(write(tmp_path, {"mynets.py": NETS, "test_net.py": COUNTS}), "-rsf")
-    assert ran.outcomes == {"passed": 16, "failed": 3, "skipped": 1}, ran.output
+    assert ran.outcomes == {"passed": 58, "failed": 3, "skipped": 1}, ran.output
     failed = list(lines_of(ran.output, "FAILED"))
     for name in ("test_wrong", "test_uncounted", "test_measured_after_wrong_counts"):
         assert any(f"::{name} - " in line for line in failed)

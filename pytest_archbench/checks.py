@@ -110,7 +110,13 @@ class Archbench:
             pytest.skip("a bench case: run pytest --archbench")
         measurement = session.recorded.get(case) or session.runner.measure(case)
         figures = matching(session.published, case.architecture, measurement)
-        verdicts = judge.verdicts(measurement, figures, METRICS[case.metric], session.plan.options.counter)
+        verdicts = judge.verdicts(
+            measurement,
+            figures,
+            METRICS[case.metric],
+            session.plan.options.counter,
+            users_own=case.architecture.provider == "user",
+        )
         self._record(measurement, verdicts, case.architecture)
         replay.into_benchmark(self._request, measurement)
         _conclude(measurement, verdicts)

@@ -28,11 +28,10 @@ OURS = "archbench"
 BY_CONVENTION = ("macs", "activations")
 """Counts on which counters differ by what they count."""
 
-NO_FIGURE = {
-    False: "no published figure speaks of it; add one under baselines/published",
-    True: "nothing was published for this device; state a limit in a test of yours (archbench.check)",
-}
-"""What to do about a missing baseline, by whether the device changes the value."""
+NO_FIGURE = "no published figure speaks of it; add one under baselines/published"
+NO_FIGURE_OF_A_DEVICE = "nothing was published for this device; state a limit in a test of yours (archbench.check)"
+NO_FIGURE_OF_YOURS = "nobody has published it; assert what you know in a test (archbench.check)"
+"""What to do about a missing baseline."""
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -42,14 +41,22 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def verdicts(
-    measurement: Measurement, baselines: Iterable[Baseline], metric: Metric, counter: str = OURS
+    measurement: Measurement,
+    baselines: Iterable[Baseline],
+    metric: Metric,
+    counter: str = OURS,
+    *,
+    users_own: bool = False,
 ) -> tuple[Verdict, ...]:
-    """One verdict per figure; a single ``no baseline`` where there is no figure."""
-    found: list[Baseline | None] = list(baselines)
-    return tuple(judge(measurement, baseline, metric, counter) for baseline in found or [None])
+    """One verdict per figure; a single ``no baseline`` where there is none, with advice for whose network it is."""
+    if found := [judge(measurement, baseline, metric, counter) for baseline in baselines]:
+        return tuple(found)
+    advice = NO_FIGURE_OF_A_DEVICE if metric.per_device else NO_FIGURE_OF_YOURS if users_own else NO_FIGURE
+    obstacle = _inconclusive(measurement)
+    return (_verdict("inconclusive" if obstacle else "no baseline", measurement, None, obstacle or advice),)
 
 
-def judge(measurement: Measurement, baseline: Baseline | None, metric: Metric, counter: str = OURS) -> Verdict:
+def judge(measurement: Measurement, baseline: Baseline, metric: Metric, counter: str = OURS) -> Verdict:
     """Compare with one published figure.
 
     Passed: no farther than the figure's precision, plus the metric's relative tolerance (0 for counts).
@@ -57,8 +64,6 @@ def judge(measurement: Measurement, baseline: Baseline | None, metric: Metric, c
     obstacle = _inconclusive(measurement)
     if obstacle:
         return _verdict("inconclusive", measurement, baseline, obstacle)
-    if baseline is None:
-        return _verdict("no baseline", measurement, None, NO_FIGURE[metric.per_device])
     unlike = _unlike_conditions(measurement, baseline, metric)
     if unlike:
         return _verdict("incomparable", measurement, baseline, unlike)

@@ -74,10 +74,14 @@ def counts(text: str) -> tuple[int, ...]:
     return tuple(sorted({count(part) for part in names(text)}))
 
 
+MOST = 2**31 - 1
+"""What torch can take for a number of threads, and more images than any memory holds."""
+
+
 def count(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError("expected a whole number of at least 1")
+    """A whole number from 1 to ``MOST``."""
+    if not re.fullmatch("[0-9]{1,10}", text) or not 1 <= int(text) <= MOST:
+        raise ValueError(f"expected a whole number from 1 to {MOST}")
     return int(text)
 
 
@@ -111,6 +115,13 @@ def word(text: str) -> str:
     return text.strip()
 
 
+def folder(text: str) -> Path:
+    """A path; an empty text is none, though ``Path`` would take it for the current folder."""
+    if not text.strip():
+        raise ValueError("expected a folder; the current one is called .")
+    return Path(text)
+
+
 OPTIONS = (
     Option("device", "cpu", "where to run, a list: cpu, cuda, cuda:1, mps, jetson, auto", names),
     Option("arch", "", "architectures, a list of names or globs (resnet*, vgg16); all of the suites without it", names),
@@ -127,7 +138,7 @@ OPTIONS = (
     Option("time-budget", "2s", "time to sample one latency case", duration),
     Option("precision", "1%", "stop sampling when the median is known this well", fraction),
     Option("timeout", "10min", "a measuring process that answers nothing for so long is ended", duration),
-    Option("out", "reports", "folder of the journal and the report", Path),
+    Option("out", "reports", "folder of the journal and the report", folder),
 )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_archbench.judge import RESULTS
 from pytest_archbench.store import Run
+from pytest_archbench.tally import tally
 
 EVERY = 15.0
 """Seconds between two lines where the output is a file; on a terminal each case shows its text."""
@@ -102,8 +102,7 @@ def summarise(reporter: pytest.TerminalReporter, run: Run, written: Sequence[Pat
     reporter.section("archbench")
     measured = Counter(row["status"] for row in run.rows)
     reporter.write_line("measured: " + ", ".join(f"{count} {status}" for status, count in sorted(measured.items())))
-    outcomes = Counter(verdict["outcome"] for row in run.rows for verdict in row["verdicts"])
-    said = [f"{outcomes[outcome]} {outcome}" for outcome in RESULTS if outcomes[outcome]]
+    said = [f"{count} {word}" for word, count in tally(run.rows).items()]
     reporter.write_line("verdicts: " + (", ".join(said) or "none"))
     for path in written:
         reporter.write_line(f"  {_short(path)}")

@@ -22,12 +22,14 @@ class DuplicateName(ValueError):
 
 
 def near(name: str, names: Iterable[str]) -> str:
-    """``did you mean a, b?``, or the whole list where it is short, or nothing."""
+    """``did you mean a, b?`` where something is near; and the whole list where it is short, else its length."""
     known = sorted(names)
     matches = difflib.get_close_matches(name, known, n=4, cutoff=0.6)
-    if matches:
-        return f"did you mean {', '.join(matches)}?"
-    return f"known: {', '.join(known)}" if len(known) <= 20 else f"{len(known)} names are known"
+    asked = f"did you mean {', '.join(matches)}?" if matches else ""
+    if len(known) <= 8 or not asked:
+        listed = f"known: {', '.join(known)}" if len(known) <= 20 else f"{len(known)} names are known"
+        return f"{asked} {listed}".strip()
+    return asked
 
 
 class Registry(Generic[T]):

@@ -13,16 +13,6 @@ MACS_PER_FLOP = 0.5
 """One multiply-add is one MAC and two FLOPs: a multiplication and an addition."""
 
 
-def macs_to_flops(macs: Number) -> Number:
-    """Floating-point operations of ``macs`` multiply-adds (multiply and add counted separately)."""
-    return macs * 2
-
-
-def flops_to_macs(flops: float) -> float:
-    """Multiply-adds of ``flops`` floating-point operations."""
-    return flops * MACS_PER_FLOP
-
-
 def readable(value: Number | None, unit: str, digits: int = 4) -> str:
     """A value for a reader: ``readable(4089184256, "MAC") == "4.089 GMAC"``; ``not measured`` for None."""
     if value is None:

@@ -96,7 +96,7 @@ def test_a_name_beats_anothers_alias() -> None:
         (("seds",), (), r"unknown suite 'seds': did you mean seeds\?"),
         (("usr",), (), r"unknown suite 'usr': did you mean user\?"),
         (("imagenet",), (), r"unknown suite 'imagenet': known: seeds, timm, user"),
-        ((), ("resnet5",), r"unknown architecture 'resnet5': did you mean resnet50\?$"),
+        ((), ("resnet5",), r"unknown architecture 'resnet5': did you mean resnet50\? known: alexnet, m"),
         ((), ("vgg*",), r"no architecture matches 'vgg\*': known: alexnet, mobilenet_v2_100, resnet50$"),
         (
             (),

@@ -66,18 +66,30 @@ def test_it_is_inconclusive_when_operators_were_not_counted() -> None:
     assert "aten.lstm" in verdict.reason
 
 
-@pytest.mark.parametrize("baseline", [FIGURE, None])
-def test_it_is_inconclusive_when_nothing_was_measured(baseline: Baseline | None) -> None:
-    verdict = judge(replace(OURS, status="timeout", samples=(), message="no result after 60 s"), baseline, MACS)
+@pytest.mark.parametrize("figures", [[FIGURE], []])
+def test_it_is_inconclusive_when_nothing_was_measured(figures: list[Baseline]) -> None:
+    (verdict,) = verdicts(replace(OURS, status="timeout", samples=(), message="no result after 60 s"), figures, MACS)
     assert verdict.outcome == "inconclusive"
     assert "not measured" in verdict.reason
     assert "timeout: no result after 60 s" in verdict.reason
 
 
-def test_it_says_when_no_figure_exists() -> None:
-    (verdict,) = verdicts(OURS, [], MACS)
+@pytest.mark.parametrize(
+    ("measurement", "metric", "users_own", "advice"),
+    [
+        (OURS, MACS, False, "no published figure speaks of it; add one under baselines/published"),
+        (OURS, MACS, True, "nobody has published it; assert what you know in a test (archbench.check)"),
+        (timed(1.0), LATENCY, True, "nothing was published for this device; state a limit in a test of yours"),
+        (timed(1.0), LATENCY, False, "nothing was published for this device; state a limit in a test of yours"),
+    ],
+)
+def test_it_says_what_to_do_when_no_figure_exists(
+    measurement: Measurement, metric: Metric, users_own: bool, advice: str
+) -> None:
+    (verdict,) = verdicts(measurement, [], metric, users_own=users_own)
     assert verdict.outcome == "no baseline"
     assert verdict.source == ""
+    assert f", no baseline: {advice}" in verdict.reason
 
 
 def test_it_gives_one_verdict_per_figure() -> None:

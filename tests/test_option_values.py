@@ -13,7 +13,8 @@ from pytest_archbench.options import OPTIONS, OptionError, Options, as_text, par
 from pytest_archbench.records import Settings
 
 BY_KEY = {option.key: option for option in OPTIONS}
-WHOLE = "expected a whole number of at least 1"
+WHOLE = "expected a whole number from 1 to 2147483647"
+FOLDER = "expected a folder; the current one is called ."
 TIME = r"expected a time above 0 such as 10s, 500ms or 2min \(units: ms, s, min, m, h\)"
 FRACTION = "expected a fraction above 0 % and below 100 %, such as 1% or 0.01"
 SOME = "expected at least one value"
@@ -26,7 +27,9 @@ GOOD = [
     ("suite", "seeds,timm", ("seeds", "timm")),
     ("metric", "params, macs", ("params", "macs")),
     ("batch_size", "32,1,8,1", (1, 8, 32)),
+    ("batch_size", "2147483647", (2**31 - 1,)),
     ("threads", "4", 4),
+    ("threads", "0016", 16),
     ("counter", " fvcore ", "fvcore"),
     ("time_budget", "500ms", 0.5),
     ("time_budget", "0.25 s", 0.25),
@@ -38,6 +41,7 @@ GOOD = [
     ("timeout", "1h", 3600.0),
     ("timeout", "5m", 300.0),
     ("out", "some where/reports", Path("some where/reports")),
+    ("out", ".", Path()),
 ]
 BAD = [
     ("device", " , ", SOME),
@@ -47,6 +51,8 @@ BAD = [
     ("batch_size", "1.5", WHOLE),
     ("batch_size", ",", SOME),
     ("batch_size", "²", WHOLE),
+    ("batch_size", "2147483648", WHOLE),
+    ("batch_size", "9" * 5000, WHOLE),
     ("threads", "0", WHOLE),
     ("threads", "", WHOLE),
     ("threads", "1 2", WHOLE),
@@ -60,6 +66,8 @@ BAD = [
     ("time_budget", "9" * 400, TIME),
     ("timeout", "", TIME),
     ("timeout", "soon", TIME),
+    ("out", "", FOLDER),
+    ("out", "  ", FOLDER),
     ("precision", "0%", FRACTION),
     ("precision", "100%", FRACTION),
     ("precision", "1.5", FRACTION),
@@ -68,7 +76,7 @@ BAD = [
     ("precision", "1% or so", FRACTION),
     ("precision", "%", FRACTION),
 ]
-ANYTHING = {"arch", "suite", "metric", "out"}
+ANYTHING = {"arch", "suite", "metric"}
 """Options whose text cannot be wrong by itself: what it names is looked for later."""
 
 

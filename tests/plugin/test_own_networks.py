@@ -88,6 +88,8 @@ def test_it_goes_on_after_a_broken_network_and_says_what_broke_it(declared: Ran)
             assert words in rows[name, metric]["message"]
             assert f"{name} {metric}: failed: " in declared.output
     assert "Traceback" not in declared.output
+    assert "measured: 12 failed, 18 ok" in declared.output
+    assert "verdicts: 12 failed, 1 inconclusive, 17 no baseline" in declared.output
 
 
 def test_it_does_not_pass_a_count_with_unknown_operators(declared: Ran) -> None:

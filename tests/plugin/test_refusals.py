@@ -24,7 +24,7 @@ from pytest_archbench.store import SCHEMA
         ("--archbench-suite=user", "suite 'user' is empty: declare a network under [tool.archbench.architectures]"),
         ("--archbench-metric=mac", "unknown metric 'mac': did you mean macs?"),
         ("--archbench-metric=macs,latancy", "unknown metric 'latancy': did you mean latency?"),
-        ("--archbench-device=gpu", "unknown device 'gpu': did you mean cpu?"),
+        ("--archbench-device=gpu", "unknown device 'gpu': did you mean cpu? known: auto, cpu, cuda, jetson, mps"),
         ("--archbench-device=cpu:1", "device 'cpu:1': there is one cpu, called 'cpu'"),
         (
             "--archbench-device=jetson",
@@ -32,12 +32,13 @@ from pytest_archbench.store import SCHEMA
         ),
         ("--archbench-device=", "--archbench-device (command line): got ''; expected at least one value"),
         ("--archbench-counter=fvcor", "--archbench-counter: unknown counter 'fvcor': did you mean fvcore?"),
-        ("--archbench-batch-size=0", "--archbench-batch-size (command line): got '0'; expected a whole number of at"),
+        ("--archbench-batch-size=0", "--archbench-batch-size (command line): got '0'; expected a whole number from"),
         ("--archbench-batch-size=1,x", "--archbench-batch-size (command line): got '1,x'; expected a whole number"),
         ("--archbench-threads=-1", "--archbench-threads (command line): got '-1'; expected a whole number"),
         ("--archbench-time-budget=soon", "--archbench-time-budget (command line): got 'soon'; expected a time above 0"),
         ("--archbench-time-budget=-1s", "--archbench-time-budget (command line): got '-1s'; expected a time above 0"),
         ("--archbench-timeout=1week", "--archbench-timeout (command line): got '1week'; expected a time above 0"),
+        ("--archbench-out=", "--archbench-out (command line): got ''; expected a folder; the current one is called ."),
         ("--archbench-precision=120%", "--archbench-precision (command line): got '120%'; expected a fraction above"),
     ],
 )

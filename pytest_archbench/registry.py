@@ -27,7 +27,7 @@ def near(name: str, names: Iterable[str]) -> str:
     matches = difflib.get_close_matches(name, known, n=4, cutoff=0.6)
     asked = f"did you mean {', '.join(matches)}?" if matches else ""
     if len(known) <= 8 or not asked:
-        listed = f"known: {', '.join(known)}" if len(known) <= 20 else f"{len(known)} names are known"
+        listed = f"known: {', '.join(known) or 'none'}" if len(known) <= 20 else f"{len(known)} names are known"
         return f"{asked} {listed}".strip()
     return asked
 

@@ -74,7 +74,7 @@ def test_a_long_list_is_not_printed() -> None:
     many = [f"xyz{i}" for i in range(6)]
     assert near("name", ["nam", *many, "nome"]).startswith("did you mean nam, nome? known: nam, nome, xyz0, ")
     assert near("name", ["nam", *many, "nome", "xyz"]) == "did you mean nam, nome?"
-    assert near("zzz", []) == "known: "
+    assert near("zzz", []) == "known: none"
 
 
 def test_decorators_fill_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:

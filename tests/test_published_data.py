@@ -82,15 +82,12 @@ def test_deviations_are_documented_for_properties_of_the_graph_only(published: P
     assert {figure.metric for figure in figures(published) if figure.known} <= set(COUNTED)
 
 
-def test_every_network_of_the_paper_has_two_sources_but_for_one_figure(published: Published) -> None:
-    """The exception is told in docs/published.md; Bianco et al. print no parameters, but a density by them."""
+def test_every_network_of_the_paper_has_two_sources(published: Published) -> None:
     assert len(BIANCO) == 44
     sources = {
         (n, m): {b.source for b in published.baselines.get((n, m), ())} for n in BIANCO for m in ("params", "macs")
     }
-    alone = {key: found for key, found in sources.items() if len(found) < 2}
-    assert alone == {("fb_resnet152", "params"): {"sovrasov"}}
-    assert "parameters of `fb_resnet152` stand in one source only (`sovrasov`)" in DOCS
+    assert {key: found for key, found in sources.items() if len(found) < 2} == {}
 
 
 def test_what_is_unexplained_is_told_in_numbers(published: Published) -> None:

@@ -27,6 +27,14 @@ def rows(directory: Path) -> Iterator[Row]:
             yield from csv.DictReader(lines)
 
 
+def filings(row: Row, source: Mapping[str, Any]) -> list[Row]:
+    """A row, and the same under another topology where the source speaks of that one (``also`` in sources.toml)."""
+    also = [
+        entry for entry in source.get("also", ()) if all(row[key] == entry[key] for key in ("architecture", "metric"))
+    ]
+    return [row, *({**row, "architecture": entry["as"], "notes": entry["note"]} for entry in also)]
+
+
 def figure(row: Row, source: Mapping[str, Any]) -> Figure:
     """One row as a figure; ``source`` is its entry in sources.toml. Values stay as printed."""
     unit, note = row["unit"], row["notes"]

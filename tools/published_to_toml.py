@@ -17,7 +17,7 @@ import tomli
 from counted import catalogue_lookup, suite_lookup, topologies
 from deviation_list import update
 from deviations import Lookup, Rule, reason, rules
-from published_rows import Figure, distinct, document, figure, rows
+from published_rows import Figure, distinct, document, figure, filings, rows
 from suite_tables import timm_figures, torchvision_figures
 
 from pytest_archbench.baselines import read
@@ -59,8 +59,9 @@ def catalogue(
     catalogued = topologies()
     tables: dict[str, list[Figure]] = {}
     for row in rows(directory):
-        if row["architecture"] in catalogued:
-            tables.setdefault(row["source"], []).append(figure(row, sources[row["source"]]))
+        for each in filings(row, sources.get(row["source"], {})):
+            if each["architecture"] in catalogued:
+                tables.setdefault(row["source"], []).append(figure(each, sources[row["source"]]))
     return catalogue_lookup(), tables
 
 

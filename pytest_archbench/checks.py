@@ -115,7 +115,7 @@ class Archbench:
             figures,
             METRICS[case.metric],
             session.plan.options.counter,
-            users_own=case.architecture.provider == "user",
+            users_own=case.architecture.is_users_own,
         )
         self._record(measurement, verdicts, case.architecture)
         replay.into_benchmark(self._request, measurement)

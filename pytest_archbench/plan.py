@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,10 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
         )
     suite = importlib.import_module(PACKAGED)
     importlib.import_module(f"{PACKAGED}.suites")
-    mine = [*catalogue.declared(declared, partial(place, f"{TABLE}.{NETWORKS}")), *own]
+    mine = [
+        *catalogue.declared(declared, partial(place, f"{TABLE}.{NETWORKS}")),
+        *(replace(entry, suites=(catalogue.USER,)) for entry in own),
+    ]
     return Plan(
         options=options,
         devices=tuple({device.name: device for device in map(devices.find, options.device)}.values()),

@@ -85,6 +85,11 @@ class Architecture:
     aliases: tuple[str, ...] = ()
     suites: tuple[str, ...] = ("seeds",)
 
+    @property
+    def is_users_own(self) -> bool:
+        """Whether the user declared it or a hook of theirs returned it, so that its code may change between runs."""
+        return "user" in self.suites
+
     def __post_init__(self) -> None:
         _require(bool(self.name), "architecture: the name is empty")
         _require(callable(self.build), f"architecture {self.name}: build must be callable; got {self.build!r}")

@@ -43,7 +43,7 @@ class Recorded:
         """The measurement of a case, if there is one of this very network under the same conditions."""
         entry, asked = case.architecture, case.conditions
         found = self.measurements.get((entry.name, key_of(entry), case.metric, asked.device, asked.batch_size))
-        if found is None or (entry.provider == "user" and not self.same_code):
+        if found is None or (entry.is_users_own and not self.same_code):
             return None
         fed = inputs.plain(asked.input_shape)
         same_input = fed is None or fed == found.conditions.input_shape

@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,9 @@ def write(
     found = distinct(figures)
     head = {key: header[key] for key in HEADER if key in header}
     undocumented, reasons = [], {}
-    for entry, baseline in zip((f for f in found if _counts(f)), _judged(path.name, head, found), strict=True):
+    for entry, keyed in zip((f for f in found if _counts(f)), _judged(path.name, head, found), strict=True):
+        # Without its provider, as rules and counts name it.
+        baseline = replace(keyed, architecture=entry["architecture"])
         size = baseline.input_size or 0
         ours = lookup(baseline.architecture, size)
         if ours is None or abs(ours[baseline.metric] - baseline.value) <= baseline.precision:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -143,6 +143,7 @@ class Reading:
     """What a meter read: raw samples in the metric's unit, and what a reader must know to use them.
 
     ``input_shape`` is the input that was fed, as plain data; ``dtype`` the type the network computed in.
+    ``reference``, ``machine`` and ``disturbed`` are those of ``Trial``.
     """
 
     samples: tuple[Number, ...]
@@ -151,21 +152,46 @@ class Reading:
     notes: tuple[str, ...] = ()
     input_shape: Any = None
     dtype: str = "float32"
+    reference: tuple[float, ...] = ()
+    machine: Mapping[str, float | None] = field(default_factory=dict)
+    disturbed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One process's part in a measurement: a process has a bias that more samples of it do not remove.
+
+    ``reference`` holds the times (s) of the fixed reference workload, taken between the samples; ``machine`` what else
+    the machine did meanwhile (``pytest_archbench.machine``), None where it does not tell; ``disturbed`` the sentences
+    about what of it makes the samples doubtful.
+    """
+
+    samples: tuple[Number, ...]
+    reference: tuple[float, ...] = ()
+    machine: Mapping[str, float | None] = field(default_factory=dict)
+    disturbed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to measure, as asked for by options. Times in seconds, ``precision`` relative."""
+    """How to measure, as asked for by options. Times in seconds, ``precision`` relative.
+
+    ``processes``: over how many processes a timed case is spread.
+    """
 
     counter: str = "archbench"
     time_budget: float = 2.0
     precision: float = 0.01
     timeout: float = 600.0
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one meter found for one architecture; the raw ``samples`` are kept, the value is derived.
+
+    ``trials`` are the parts of a timed measurement, whose samples make up ``samples`` in their order; a count has none.
+    ``imprecise`` says how far the number stayed behind the precision asked for: no verdict may be built on it alone.
 
     ``convention`` says what was counted or timed. ``uncounted`` names the operators a counter met and had
     no formula for; a measurement that lists any cannot pass. ``message`` is the reason of any status but ok.
@@ -181,6 +207,8 @@ class Measurement:
     uncounted: tuple[str, ...] = ()
     message: str = ""
     notes: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    imprecise: str = ""
 
     def __post_init__(self) -> None:
         where = f"measurement {self.architecture} {self.metric}"
@@ -191,10 +219,17 @@ class Measurement:
         else:
             _require(not self.samples, f"{where}: status {self.status} cannot carry samples")
             _require(bool(self.message), f"{where}: status {self.status} needs a message that says why")
+        if self.trials:
+            parts = tuple(sample for trial in self.trials for sample in trial.samples)
+            _require(parts == self.samples, f"{where}: the trials' samples are not the samples")
 
     @property
     def value(self) -> Number | None:
-        """The median of the samples, in ``unit``; None where nothing was measured, never 0."""
+        """The median of the samples, in ``unit``; of several trials the median of their medians, each process counting
+        once. None where nothing was measured, never 0.
+        """
+        if len(self.trials) > 1:
+            return statistics.median(statistics.median(trial.samples) for trial in self.trials)
         return statistics.median(self.samples) if self.samples else None
 
 
@@ -231,6 +266,30 @@ class Baseline:
     batch_size: int | None = None
     note: str = ""
     known: KnownDeviation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One run's value of one series, to judge or to be judged against: a row of a journal with its run's facts.
+
+    ``value`` is in the metric's ``unit``. ``trials`` holds one (median of the samples, median of the reference workload
+    or None) per process, in the units of the metric and in s; empty for counts. ``uncertainty`` is half the width of
+    the 95 % interval of the median relative to it, None where it is not known. ``fingerprint`` holds by dotted name
+    what must be equal before two values compare: ``device.model``, ``packages.torch``.
+    """
+
+    architecture: str
+    metric: str
+    unit: str
+    value: Number
+    run: str
+    commit: str
+    started: str
+    conditions: Conditions
+    convention: str = ""
+    trials: tuple[tuple[float, float | None], ...] = ()
+    uncertainty: float | None = None
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Sequence
@@ -69,3 +70,80 @@ def is_steady(times: Sequence[float], window: int = 3, tolerance: float = 0.1) -
     before = statistics.median(times[-2 * window : -window])
     now = statistics.median(times[-window:])
     return abs(now - before) <= tolerance * before
+
+
+def hodges_lehmann(values: Sequence[float]) -> float:
+    """The pseudo-median, in the values' unit: the median of the means of all pairs, each value with itself included.
+
+    Of symmetric values it is an estimate of the middle that one wild value cannot move far, at 95 % of the mean's
+    precision under normal noise. Source: Hodges and Lehmann, Ann. Math. Statist. 34 (1963), section 3.
+    Raises ValueError without values.
+    """
+    return statistics.median(_walsh_averages("hodges_lehmann", values))
+
+
+def signed_rank_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The interval of the pseudo-median that Wilcoxon's signed-rank test does not reject, in the values' unit.
+
+    Its ends are the k-th smallest and k-th largest mean of a pair, exact for independent values from a symmetric
+    distribution. The narrowest pair that reaches ``confidence`` is taken; with too few values (five or fewer for 95 %)
+    the whole range, and the interval says what confidence that has: 93.75 % with five.
+
+    Source: Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd ed., section 3.3.
+    Raises ValueError without values.
+    """
+    averages = _walsh_averages("signed_rank_interval", values)
+    k, reached = _signed_rank_cut(len(values), confidence)
+    return Interval(averages[k - 1], averages[-k], reached)
+
+
+def mad(values: Sequence[float]) -> float:
+    """The median absolute deviation from the median, in the values' unit and as it is; ``sigma`` makes it comparable
+    with a standard deviation. Raises ValueError without values.
+    """
+    if not values:
+        raise ValueError("mad: expected at least one value; got none")
+    middle = statistics.median(values)
+    return statistics.median(abs(value - middle) for value in values)
+
+
+SIGMA_PER_MAD = 1 / statistics.NormalDist().inv_cdf(0.75)
+"""A normal distribution's standard deviation over its median absolute deviation: 1.4826."""
+
+
+def sigma(values: Sequence[float]) -> float:
+    """The standard deviation of normal values as their median absolute deviation tells it, in the values' unit."""
+    return SIGMA_PER_MAD * mad(values)
+
+
+def _walsh_averages(asking: str, values: Sequence[float]) -> list[float]:
+    """The means of all n (n + 1) / 2 pairs, in order."""
+    if not values:
+        raise ValueError(f"{asking}: expected at least one value; got none")
+    return sorted((one + other) / 2 for at, one in enumerate(values) for other in values[at:])
+
+
+@functools.lru_cache(maxsize=256)
+def _signed_rank_cut(n: int, confidence: float) -> tuple[int, float]:
+    """Which average from either end closes the interval of ``n`` values, and the confidence it has."""
+    counts = _signed_rank_counts(n)
+    k, tail = 1, 1  # tail: the signings with a rank sum below k
+    while k < len(counts) // 2:
+        if 1 - 2 * (tail + counts[k]) / 2**n < confidence:
+            break
+        tail, k = tail + counts[k], k + 1
+    return k, 1 - 2 * tail / 2**n
+
+
+def _signed_rank_counts(n: int) -> list[int]:
+    """How many of the 2^n signings of the ranks 1 to n give each sum of positive ranks, from 0 to n (n + 1) / 2.
+
+    The coefficients of (1 + x)(1 + x²)...(1 + xⁿ), multiplied out in one integer whose digits are wide enough for
+    any of them: a shift and a sum per rank.
+    """
+    width = n // 8 + 1  # bytes
+    product = 1
+    for rank in range(1, n + 1):
+        product += product << (8 * width * rank)
+    digits = product.to_bytes((n * (n + 1) // 2 + 1) * width, "little")
+    return [int.from_bytes(digits[at : at + width], "little") for at in range(0, len(digits), width)]

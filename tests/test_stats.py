@@ -5,12 +5,23 @@ from __future__ import annotations
 import math
 import random
 import statistics
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_archbench.stats import Interval, is_steady, median_interval, percentile, relative_error
+from pytest_archbench.stats import (
+    Interval,
+    hodges_lehmann,
+    is_steady,
+    mad,
+    median_interval,
+    percentile,
+    relative_error,
+    sigma,
+    signed_rank_interval,
+)
 
 SAMPLES = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=200)
 
@@ -114,3 +125,81 @@ def test_percentiles_stay_within_the_samples_and_rise(samples: list[float], perc
 )
 def test_warm_up_is_over_when_two_windows_agree(times: list[float], steady: bool) -> None:
     assert is_steady(times) is steady
+
+
+def test_the_pseudo_median_is_the_median_of_the_means_of_pairs() -> None:
+    # pairs of 1, 2, 6: 1, 1.5, 3.5, 2, 4, 6
+    assert hodges_lehmann([6, 1, 2]) == (2 + 3.5) / 2
+    assert hodges_lehmann([7.0]) == 7
+    # pairs of 0, 1, 2, 3, 1000: 0 .5 1 1.5 | 1 1.5 2 | 2 2.5 | 3 | and five from 500 on; the eighth of 15 is 2
+    assert hodges_lehmann([0, 1, 2, 3, 1000]) == 2
+
+
+@pytest.mark.parametrize(
+    ("n", "k", "confidence"),
+    [
+        # k - 1 is the critical value of the two-sided signed-rank test at 5 %, as printed in any table of it
+        (1, 1, 0.0),
+        (2, 1, 1 - 2 / 4),
+        (5, 1, 1 - 2 / 32),
+        (6, 1, 1 - 2 / 64),
+        (7, 3, 1 - 2 * 3 / 128),  # rank sums 0, 1, 2: one signing each
+        (8, 4, 1 - 2 * 5 / 256),  # and 3 = 3 = 1 + 2: two signings
+        (9, 6, 1 - 2 * 10 / 512),  # 4 = 1 + 3, 5 = 1 + 4 = 2 + 3: two and three
+        (10, 9, 0.951171875),
+        (20, 53, 0.9515590667724609),
+    ],
+)
+def test_the_pseudo_median_lies_between_means_of_pairs(n: int, k: int, confidence: float) -> None:
+    values = [2.0**rank for rank in range(n)]
+    pairs = sorted((one + other) / 2 for at, one in enumerate(values) for other in values[at:])
+    random.Random(n).shuffle(values)
+    interval = signed_rank_interval(values)
+    assert (interval.low, interval.high) == (pairs[k - 1], pairs[len(pairs) - k])
+    assert interval.confidence == pytest.approx(confidence, abs=1e-12)
+
+
+def test_the_signed_rank_interval_holds_the_middle_as_often_as_it_says() -> None:
+    generator = random.Random(2)
+    runs = 2000
+    intervals = [signed_rank_interval([generator.gauss(3, 1) for _ in range(12)]) for _ in range(runs)]
+    held = sum(interval.low <= 3 <= interval.high for interval in intervals) / runs
+    assert held == pytest.approx(intervals[0].confidence, abs=0.015)
+
+
+def test_a_lower_confidence_gives_a_narrower_signed_rank_interval() -> None:
+    values = [rank**1.5 for rank in range(20)]
+    wide, usual, none = (signed_rank_interval(values, confidence) for confidence in (0.99, 0.95, 0.0))
+    assert wide.low < usual.low < none.low <= hodges_lehmann(values) <= none.high < usual.high < wide.high
+
+
+def test_some_hundreds_of_values_are_no_burden() -> None:
+    interval = signed_rank_interval([float(rank) for rank in range(300)])
+    assert 0.95 <= interval.confidence < 0.9501
+    # the normal approximation of the half-width: 1.96 × sqrt(1 / 12 n) of the range
+    assert (interval.high - interval.low) / 2 / 300 == pytest.approx(1.96 / math.sqrt(12 * 300), rel=0.03)
+
+
+@given(SAMPLES)
+def test_the_pseudo_median_lies_in_its_interval_within_the_samples(samples: list[float]) -> None:
+    samples = samples[:60]
+    interval = signed_rank_interval(samples)
+    assert min(samples) <= interval.low <= hodges_lehmann(samples) <= interval.high <= max(samples)
+    assert (interval.confidence >= 0.95) is (len(samples) >= 6)
+
+
+def test_the_deviation_is_the_median_distance_from_the_median() -> None:
+    assert mad([1, 2, 3, 5, 100]) == 2  # distances from 3: 2, 1, 0, 2, 97
+    assert mad([4.0]) == 0
+    assert sigma([1, 2, 3, 5, 100]) == pytest.approx(2 * 1.4826, rel=1e-5)
+
+
+def test_sigma_is_the_standard_deviation_of_normal_values() -> None:
+    generator = random.Random(3)
+    assert sigma([generator.gauss(10, 2) for _ in range(20000)]) == pytest.approx(2, rel=0.03)
+
+
+@pytest.mark.parametrize("asking", [hodges_lehmann, signed_rank_interval, mad, sigma])
+def test_no_values_have_no_middle(asking: Callable[[list[float]], object]) -> None:
+    with pytest.raises(ValueError, match="expected at least one value; got none"):
+        asking([])

@@ -52,7 +52,12 @@ class Options:
     time_budget: float
     precision: float
     timeout: float
+    processes: int
     out: Path
+    baselines: Path
+    history: Path | None
+    against: str
+    against_python: str
 
     @property
     def settings(self) -> Settings:
@@ -85,6 +90,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def few(text: str) -> int:
+    """A whole number from 1 to 100."""
+    if (number := count(text)) > 100:
+        raise ValueError("expected a whole number from 1 to 100")
+    return number
+
+
 def duration(text: str) -> float:
     """``"10s"``, ``"500ms"``, ``"2min"`` or bare seconds -> seconds, more than 0."""
     match = re.fullmatch(r"([0-9.]+)\s*([a-z]*)", text.strip())
@@ -109,6 +121,11 @@ def fraction(text: str) -> float:
     if not 0 < value < 1:
         raise ValueError("expected a fraction above 0 % and below 100 %, such as 1% or 0.01")
     return value
+
+
+def maybe_folder(text: str) -> Path | None:
+    """A path, None for an empty text."""
+    return Path(text) if text.strip() else None
 
 
 def word(text: str) -> str:
@@ -138,7 +155,12 @@ OPTIONS = (
     Option("time-budget", "2s", "time to sample one latency case", duration),
     Option("precision", "1%", "stop sampling when the median is known this well", fraction),
     Option("timeout", "10min", "a measuring process that answers nothing for so long is ended", duration),
+    Option("processes", "1", "spread a timed case over so many processes; 5 or more to judge it by", few),
     Option("out", "reports", "folder of the journal and the report", folder),
+    Option("baselines", "baselines/devices", "folder of the runs that were promoted", folder),
+    Option("history", "", "folder of earlier journals to judge against, such as reports/previous", maybe_folder),
+    Option("against", "", "a git revision of your project to be measured against, in turn with it", word),
+    Option("against-python", "", "another environment's Python to be measured against, in turn with it", word),
 )
 
 

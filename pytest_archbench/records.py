@@ -191,7 +191,8 @@ class Measurement:
     """What one meter found for one architecture; the raw ``samples`` are kept, the value is derived.
 
     ``trials`` are the parts of a timed measurement, whose samples make up ``samples`` in their order; a count has none.
-    ``imprecise`` says how far the number stayed behind the precision asked for: no verdict may be built on it alone.
+    ``left_out`` are trials that were disturbed and taken again. ``imprecise`` says how far the number stayed behind the
+    precision asked for.
 
     ``convention`` says what was counted or timed. ``uncounted`` names the operators a counter met and had
     no formula for; a measurement that lists any cannot pass. ``message`` is the reason of any status but ok.
@@ -208,6 +209,7 @@ class Measurement:
     message: str = ""
     notes: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
+    left_out: tuple[Trial, ...] = ()
     imprecise: str = ""
 
     def __post_init__(self) -> None:

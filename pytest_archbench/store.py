@@ -8,16 +8,17 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_archbench import stats
-from pytest_archbench.records import Conditions, Measurement, Verdict
+from pytest_archbench.records import Conditions, Measurement, Trial, Verdict
 
 SCHEMA = 1
 JOURNAL = "measurements.jsonl"
+PERCENTILES = (50, 90, 99)
 UNREADABLE = (ValueError, RecursionError)
 """What reading a damaged line as JSON raises."""
 
@@ -48,6 +49,12 @@ def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "",
         "value": measurement.value,
         "samples": list(measurement.samples),
         "interval": asdict(interval) if interval else None,
+        "percentiles": {f"p{percent}": stats.percentile(measurement.samples, percent) for percent in PERCENTILES}
+        if measurement.samples
+        else None,
+        "trials": [_without_samples(trial) for trial in measurement.trials],
+        "left_out": [asdict(trial) for trial in measurement.left_out],
+        "imprecise": measurement.imprecise,
         "conditions": asdict(measurement.conditions),
         "convention": measurement.convention,
         "uncounted": list(measurement.uncounted),
@@ -57,8 +64,23 @@ def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "",
     }
 
 
+def _without_samples(trial: Trial) -> dict[str, Any]:
+    """A trial as the journal has it: the row holds every sample, so here stands how many of them are its own."""
+    return {**asdict(trial), "samples": len(trial.samples)}
+
+
+def _trials(entry: Mapping[str, Any]) -> Iterator[Trial]:
+    samples = iter(entry["samples"])
+    for trial in entry.get("trials", ()):
+        yield _trial({**trial, "samples": itertools.islice(samples, trial["samples"])})
+
+
+def _trial(entry: Mapping[str, Any]) -> Trial:
+    return Trial(tuple(entry["samples"]), tuple(entry["reference"]), entry["machine"], tuple(entry["disturbed"]))
+
+
 def measurement(entry: Mapping[str, Any]) -> Measurement:
-    """The record behind a journal's object."""
+    """The record behind a journal's object; one written by an earlier version has no trials."""
     return Measurement(
         architecture=entry["architecture"],
         metric=entry["metric"],
@@ -70,6 +92,9 @@ def measurement(entry: Mapping[str, Any]) -> Measurement:
         uncounted=tuple(entry["uncounted"]),
         message=entry["message"],
         notes=tuple(entry["notes"]),
+        trials=tuple(_trials(entry)),
+        left_out=tuple(map(_trial, entry.get("left_out", ()))),
+        imprecise=entry.get("imprecise", ""),
     )
 
 

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 from pytest_archbench.registry import METRICS, Registry
 
-Measure = Callable[[Architecture, Conditions, Settings], Mapping[str, Reading]]
-
 
 class CannotMeasure(RuntimeError):
-    """The instrument does not exist here; the message says what is missing. The case is skipped with it."""
+    """The instrument does not exist here; the message says what is missing. The case is skipped with it.
+
+    Raised for all metrics of a meter, or put in the place of a reading for one.
+    """
+
+
+Measure = Callable[[Architecture, Conditions, Settings], Mapping[str, Reading | CannotMeasure]]
 
 
 @dataclass(frozen=True, slots=True)

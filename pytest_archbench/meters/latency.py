@@ -1,101 +1,81 @@
-"""Time of a forward pass: warm-up until steady, then samples until the median is precise or the budget is spent."""
+"""Time of a forward pass on a device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from time import perf_counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from pytest_archbench import stats
-from pytest_archbench.meters import meter
-from pytest_archbench.meters.running import prepare, synchroniser
+from pytest_archbench import machine
+from pytest_archbench.meters import meter, reference, timing
+from pytest_archbench.meters.running import keep_freed_memory, moved, prepare, synchroniser
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 
-FEWEST = 10
-"""Samples below this number are never enough, whatever the budget."""
-FEWEST_SLOW = 5
-"""The same where ten passes take longer than three budgets."""
-MOST = 10_000
-SHORTEST_WARM_UP = 3
-"""Passes, whatever the budget: the first compiles, allocates and fills caches, and says nothing of the next."""
-LONGEST_WARM_UP = 50
+CONVENTION = (
+    "wall time of a forward pass without autograd, input on the device, synchronised around each sample, "
+    "memory kept between passes; reference: "
+) + reference.NAME
 
 
 @meter(
     "latency",
-    Metric("latency", "s", "lower", tolerance=0.1, description="time of one batch, median"),
-    Metric("throughput", "img/s", "higher", tolerance=0.1, description="batch size divided by latency"),
+    Metric("latency", "s", "lower", tolerance=0.04, description="time of one batch, median"),
+    Metric("throughput", "img/s", "higher", tolerance=0.04, description="batch size divided by latency"),
     worker="timing",
 )
 def latency(architecture: Architecture, conditions: Conditions, settings: Settings) -> Mapping[str, Reading]:
     """Time whole forward passes without autograd, the device synchronised on both sides of each sample."""
     import torch
 
-    ready = prepare(architecture, conditions)
-    wait = synchroniser(conditions.device)
-
-    def forward() -> None:
-        ready.forward()
-        wait()
-
+    watch = Stopwatch(architecture, conditions)
     with torch.inference_mode():
-        timed = sample(forward, settings.time_budget, settings.precision)
+        before = machine.snapshot()
+        timed = timing.sample(watch, settings.time_budget / settings.processes, settings.precision)
+        facts = machine.between(before, machine.snapshot(), timed.reference)
     notes = (
         f"{len(timed.warm_up)} warm-up passes, {'steady' if timed.steady else 'not steady'}",
         f"median known to ±{timed.error:.2%}" if timed.error < 1 else "too few samples to state the median's precision",
     )
-    convention = "wall time of a forward pass without autograd, input on the device, synchronised around each sample"
-    times = Reading(timed.samples, convention, notes=notes, input_shape=ready.fed, dtype=ready.dtype)
+    times = Reading(
+        timed.samples,
+        CONVENTION,
+        notes=notes,
+        input_shape=watch.ready.fed,
+        dtype=watch.ready.dtype,
+        reference=timed.reference,
+        machine=facts,
+        disturbed=machine.disturbed(facts),
+    )
     rates = tuple(conditions.batch_size / seconds for seconds in timed.samples)
-    return {"latency": times, "throughput": replace(times, samples=rates, convention=f"batch size / {convention}")}
+    return {"latency": times, "throughput": replace(times, samples=rates, convention=f"batch size / {CONVENTION}")}
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """Samples (s) in the order taken, the warm-up's apart, and the relative precision reached."""
+class Stopwatch:
+    """A network on its device that can be timed, in inference mode: ``timing.Work``."""
 
-    samples: tuple[float, ...]
-    warm_up: tuple[float, ...]
-    steady: bool
-    error: float
+    def __init__(self, architecture: Architecture, conditions: Conditions) -> None:
+        keep_freed_memory()
+        self.ready = prepare(architecture, conditions)
+        self.reference = reference.workload(conditions.device)
+        self._wait = synchroniser(conditions.device)
 
+    def forward(self) -> None:
+        self.ready.forward()
+        self._wait()
 
-def sample(
-    forward: Callable[[], None], budget: float, precision: float, clock: Callable[[], float] = perf_counter
-) -> Timed:
-    """Call ``forward`` until its time is steady, then until its median is precise or the budget is spent.
-
-    ``precision`` is relative; ``budget`` (s) holds for the samples; the warm-up may take as long again.
-    """
-    warm_up = _warm_up(forward, budget, clock)
-    fewest = due = FEWEST if _budget_allows(warm_up, budget) else FEWEST_SLOW
-    samples: list[float] = []
-    start = clock()
-    while len(samples) < fewest or (len(samples) < MOST and clock() - start < budget):
-        samples.append(_time(forward, clock))
-        if len(samples) >= due:
-            if stats.relative_error(samples) <= precision:
-                break
-            due = len(samples) * 11 // 10 + 1  # looking takes time too
-    return Timed(tuple(samples), tuple(warm_up), stats.is_steady(warm_up), stats.relative_error(samples))
+    def move(self) -> None:
+        self.ready = moved(self.ready)
+        self._wait()
 
 
-def _budget_allows(warm_up: list[float], budget: float) -> bool:
-    """Whether the fewest samples fit into a few budgets, going by the last warm-up pass."""
-    return warm_up[-1] * FEWEST <= 3 * budget
+class Side:
+    """A network to be compared with another: ``timing.Contender``."""
 
+    def __init__(self, watch: timing.Work, budget: float) -> None:
+        self._watch = watch
+        self.pace = timing.warm_up(watch, budget)[-1]
 
-def _warm_up(forward: Callable[[], None], budget: float, clock: Callable[[], float]) -> list[float]:
-    start = clock()
-    times = [_time(forward, clock)]
-    while len(times) < SHORTEST_WARM_UP or (
-        len(times) < LONGEST_WARM_UP and not stats.is_steady(times) and clock() - start < budget
-    ):
-        times.append(_time(forward, clock))
-    return times
+    def move(self) -> None:
+        timing.move(self._watch)
 
-
-def _time(forward: Callable[[], None], clock: Callable[[], float]) -> float:
-    start = clock()
-    forward()
-    return clock() - start
+    def burst(self, size: int) -> Sequence[float]:
+        return timing.burst(self._watch, size)

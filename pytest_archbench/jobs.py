@@ -1,0 +1,136 @@
+"""What a measuring process is asked, and what it answers. It runs in any environment that has torch."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pytest_archbench.meters import METERS, CannotMeasure, timing
+from pytest_archbench.meters.latency import Side, Stopwatch
+from pytest_archbench.records import Architecture, Conditions, Reading, Settings, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker is asked to do; everything in it can be pickled."""
+
+    meter: str
+    architecture: Architecture
+    conditions: Conditions
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there are no readings."""
+
+    status: Status
+    message: str
+
+
+Answer = Mapping[str, Reading | CannotMeasure] | Failure
+T = TypeVar("T")
+
+
+def perform(job: Job) -> Answer:
+    """Do the job here. Whatever a network raises becomes a failure with the network's own words."""
+    return _guarded(lambda: METERS[job.meter].measure(job.architecture, job.conditions, job.settings))
+
+
+def _guarded(action: Callable[[], T]) -> T | Failure:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what libraries will deprecate is no finding about a network
+            return action()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a network may raise anything, and the others go on
+        return failure(error)
+
+
+class Stand:
+    """What a measuring process has at hand: whole measurements, and networks held ready to be timed in turn."""
+
+    def __init__(self) -> None:
+        self._sides: dict[str, Side] = {}
+
+    def answer(self, message: bytes) -> Any:
+        """The answer to a pickled ``(verb, arguments)``; a Failure where there is none."""
+        try:
+            verb, arguments = pickle.loads(message)  # from our own parent
+        except Exception as error:  # noqa: BLE001  unpickling imports the user's modules, which may raise anything
+            told = _in_its_own_words(error)
+            return Failure("failed", f"the measuring process cannot import the network: {told}")
+        return _guarded(lambda: VERBS[verb](self, *arguments))
+
+    def measure(self, job: Job) -> Answer:
+        return perform(job)
+
+    def open(self, name: str, job: Job) -> tuple[float, Any, str]:
+        """Hold a network ready under a name; its seconds a pass, the input it is fed and its type."""
+        watch = Stopwatch(job.architecture, job.conditions)
+        self._sides[name] = Side(watch, job.settings.time_budget)
+        return self._sides[name].pace, watch.ready.fed, watch.ready.dtype
+
+    def move(self, name: str) -> None:
+        self._sides[name].move()
+
+    def burst(self, name: str, size: int) -> Sequence[float]:
+        return self._sides[name].burst(size)
+
+    def round(self, ours: str, theirs: str) -> timing.Round:
+        """One round of two networks that are held here."""
+        return timing.round_of(self._sides[ours], self._sides[theirs])
+
+    def close(self) -> None:
+        """Let go of every network."""
+        self._sides.clear()
+        gc.collect()
+
+    def versions(self, packages: Sequence[str]) -> dict[str, str]:
+        """What this process runs with; raises what importing torch raises."""
+        import torch
+
+        from pytest_archbench.environment import environment
+
+        there = environment()
+        return {"python": there["python"], "torch": torch.__version__, **{p: there["packages"][p] for p in packages}}
+
+
+VERBS: dict[str, Callable[..., Any]] = {
+    verb.__name__: verb
+    for verb in (Stand.measure, Stand.open, Stand.move, Stand.burst, Stand.round, Stand.close, Stand.versions)
+}
+"""What a worker can be asked."""
+
+
+def failure(error: BaseException) -> Failure:
+    """What an exception means for its case."""
+    if isinstance(error, CannotMeasure):
+        return Failure("skipped", str(error))
+    said = f"{type(error).__name__}: {error}"
+    status = next((status for sign, status in SIGNS.items() if sign in said), "failed")
+    return Failure("oom" if isinstance(error, MemoryError) else status, _in_its_own_words(error))
+
+
+SIGNS: dict[str, Status] = {
+    "OutOfMemoryError": "oom",
+    "out of memory": "oom",
+    "can't allocate memory": "oom",
+    "CUDA error": "crashed",
+    "AcceleratorError": "crashed",
+    "CUDNN_STATUS": "crashed",
+}
+"""What torch's errors say, in the order they are looked for. After any other error of a GPU its context is lost: the
+process that holds it can run nothing more."""
+
+
+def _in_its_own_words(error: BaseException) -> str:
+    """Type, message and innermost place of an exception, on one line."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" (in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"

@@ -19,7 +19,7 @@ FLOORS = (
     ("records", "stats", "files", "environment", "inputs", "places", "machine"),
     ("registry", "units", "options", "hooks", "nodes"),
     ("conversions", "store", "catalogue", "counting", "devices", "replay", "past"),
-    ("baselines", "meters", "benchmark_json", "trend"),
+    ("baselines", "meters", "benchmark_json", "history", "trend"),
     ("judge", "jobs", "plan", "resume"),
     ("worker",),
     ("runner",),

@@ -1,0 +1,275 @@
+"""Journals of earlier runs read back as series: one run's value of a case is a point."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from pytest_archbench import store
+from pytest_archbench.records import Measurement, Point, Trial
+from pytest_archbench.store import JournalError, Run
+
+Key = tuple[str, str, str, int]
+"""Architecture, metric, device and batch size: the values that share them are one series."""
+
+HOST = ("system", "machine")
+"""What of the environment must be equal before times compare, beside Python (major.minor) and torch. Not the kernel: a
+host gets a new one every few weeks, and each would begin every series anew, so that a regression that falls on it is
+never seen. Not pytest or another package: none of them runs while a network is timed."""
+
+VARYING = ("memory_bytes",)
+"""Facts of a device that are no part of its identity: the memory that a kernel reports differs by a few pages from boot
+to boot, and no time depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Earlier runs, oldest first. ``broken`` and ``repeated`` say which journals are not in it and why."""
+
+    series: Mapping[Key, tuple[Point, ...]]
+    runs: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+
+
+def key(point: Point) -> Key:
+    """The series a point belongs to."""
+    return (point.architecture, point.metric, point.conditions.device, point.conditions.batch_size)
+
+
+def load(folder: Path, without: str = "") -> Past:
+    """Every journal in ``folder`` and its folders, by the time its run started; ``without`` names a run to leave out.
+
+    A damaged journal is left out whole and named. Of two journals of one run the one with more cases counts.
+
+    Raises: JournalError where ``folder`` is none.
+    """
+    if not folder.is_dir():
+        raise JournalError(f"{folder}: expected a folder of journals; got {_what_is(folder)}; name one that is there")
+    found: dict[str, _Night] = {}
+    broken, repeated = [], []
+    for path in _journals(folder):
+        try:
+            night = _read(path)
+        except JournalError as error:
+            broken.append(str(error))
+            continue
+        twin = found.get(night.run, night)
+        if twin is not night:
+            repeated.append(f"{path}: the run {night.run} is in {twin.path} too")
+        found[night.run] = max(twin, night, key=lambda each: len(each.points))
+    nights = sorted((night for night in found.values() if night.run != without), key=attrgetter("started", "run"))
+    return Past(_series(nights), tuple(night.run for night in nights), tuple(broken), tuple(repeated))
+
+
+def points(run: Run) -> dict[Key, Point]:
+    """The comparable values of a run: of several of one case the last. Raises: JournalError as ``point``."""
+    made = (point(row, run.header) for row in run.rows)
+    return {key(each): each for each in made if each is not None}
+
+
+def point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point | None:
+    """A journal's row with its run's facts; None where nothing was measured, or operators were left uncounted.
+
+    Raises: JournalError where row or header hold what no run writes; it names no file.
+    """
+    if row["status"] != "ok" or row["uncounted"]:
+        return None
+    where = f"{row['architecture']} {row['metric']}"
+    try:
+        made = _point(row, header)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise JournalError(f"{where}: not as a run writes it ({type(error).__name__}: {error})") from None
+    if wrong := fault(made):
+        raise JournalError(f"{where}: {wrong}")
+    return made
+
+
+def _point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point:
+    found = store.measurement(row)
+    value = found.value
+    assert value is not None, "an ok measurement has samples; the record refuses any other"
+    return Point(
+        architecture=found.architecture,
+        metric=found.metric,
+        unit=found.unit,
+        value=value,
+        run=header["run"],
+        commit=header.get("commit", "unknown"),
+        started=header.get("started", ""),
+        conditions=found.conditions,
+        convention=found.convention,
+        trials=_trials(found),
+        uncertainty=_uncertainty(row.get("interval"), value),
+        fingerprint=fingerprint(header, found.conditions.device),
+    )
+
+
+def fingerprint(header: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """What must be equal before two values of ``device`` compare, by dotted name: ``device.model``, ``packages.torch``.
+
+    What the header does not tell is left out. Raises: JournalError where it holds something else than objects.
+    """
+    environment = _object(header, "environment")
+    facts = {f"device.{name}": fact for name, fact in _flat(_object(_object(header, "devices"), str(device))).items()}
+    found = {name: fact for name, fact in facts.items() if name.partition(".")[2] not in VARYING}
+    if "python" in environment:
+        found["python"] = ".".join(str(environment["python"]).split(".")[:2])
+    found |= {name: environment[name] for name in HOST if name in environment}
+    packages = _object(environment, "packages")
+    return found | ({"packages.torch": packages["torch"]} if "torch" in packages else {})
+
+
+def fault(point: Point) -> str:
+    """The first field of a point that holds what it cannot, with what was expected and what it is; else ``""``."""
+    for name, expected, holds in FIELDS:
+        found = attrgetter(name)(point)
+        if not holds(found):
+            return f"{name}: expected {expected}; got {found!r:.100}"
+    return ""
+
+
+def is_number(value: object) -> bool:
+    """Whether a value read from JSON is a number that a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, str) and _time(value) is not None
+
+
+def _is_trial(value: Any) -> bool:
+    """(median of the samples, median of the reference in s or None)"""
+    if not isinstance(value, tuple) or len(value) != 2 or not is_number(value[0]):
+        return False
+    return value[1] is None or (is_number(value[1]) and value[1] > 0)
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+NAME = "a name on one line"
+WORD = "a text on one line"
+FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("architecture", NAME, _is_name),
+    ("metric", NAME, _is_name),
+    ("unit", WORD, _is_word),
+    ("value", "a finite number", is_number),
+    ("run", NAME, _is_name),
+    ("commit", NAME, _is_name),
+    ("started", "a time such as 2026-01-31T03:00:00+00:00", _is_time),
+    ("conditions.device", NAME, _is_name),
+    ("conditions.batch_size", "a whole number >= 1", _counts),
+    ("conditions.dtype", NAME, _is_name),
+    ("conditions.threads", "a whole number >= 1", _counts),
+    ("conditions.memory_format", NAME, _is_name),
+    ("conditions.runtime", NAME, _is_name),
+    ("convention", "a text", lambda value: isinstance(value, str)),
+    (
+        "trials",
+        "pairs of a number and a reference time > 0 or null",
+        lambda value: isinstance(value, tuple) and all(map(_is_trial, value)),
+    ),
+    (
+        "uncertainty",
+        "a fraction >= 0 or null",
+        lambda value: value is None or (is_number(value) and value >= 0),
+    ),
+    ("fingerprint", "an object", lambda value: isinstance(value, Mapping)),
+)
+"""What each field of a point must be where it was read from a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """A journal read: whose run it is, when that started, and its values."""
+
+    path: Path
+    run: str
+    started: datetime
+    points: Mapping[Key, Point]
+
+
+def _journals(folder: Path) -> list[Path]:
+    return sorted(path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file())
+
+
+def _read(path: Path) -> _Night:
+    """Raises: JournalError with the file."""
+    run = store.read(path)
+    name, text = run.header["run"], run.header.get("started")
+    started = _time(text) if isinstance(text, str) else None
+    if started is None or not _is_name(name):
+        got = f"{name!r:.100} and {text!r:.100}"
+        raise JournalError(f"{path}:1: expected a run's name and the time it started; got {got}")
+    try:
+        return _Night(path, name, started, points(run))
+    except JournalError as error:
+        raise JournalError(f"{path}: {error}") from None
+
+
+def _series(nights: Iterable[_Night]) -> dict[Key, tuple[Point, ...]]:
+    found: dict[Key, list[Point]] = {}
+    for night in nights:
+        for name, each in night.points.items():
+            found.setdefault(name, []).append(each)
+    return {name: tuple(each) for name, each in sorted(found.items())}
+
+
+def _time(text: str) -> datetime | None:
+    """A time as a header has it, UTC where it names no zone; None for any other text."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+def _trials(found: Measurement) -> tuple[tuple[float, float | None], ...]:
+    """Per process the median of its samples and that of its reference times; rows of older journals are one process."""
+    parts = found.trials or ((Trial(found.samples),) if len(found.samples) > 1 else ())
+    return tuple(
+        (statistics.median(part.samples), statistics.median(part.reference) if part.reference else None)
+        for part in parts
+    )
+
+
+def _uncertainty(interval: Any, value: float) -> float | None:
+    """Half the width of the interval of the median, relative to the value; None where it says less than 95 %."""
+    known = interval is not None and value != 0 and interval["confidence"] >= 0.95
+    return (interval["high"] - interval["low"]) / 2 / abs(value) if known else None
+
+
+def _object(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under ``name``, an empty one where there is none. Raises: JournalError for anything else."""
+    inner = found.get(name, {})
+    if not isinstance(inner, Mapping):
+        raise JournalError(f"header: {name}: expected an object; got {inner!r:.100}")
+    return inner
+
+
+def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested objects as one, by dotted name."""
+    found: dict[str, Any] = {}
+    for name, fact in facts.items():
+        found |= _flat(fact, f"{prefix}{name}.") if isinstance(fact, Mapping) else {f"{prefix}{name}": fact}
+    return found
+
+
+def _what_is(path: Path) -> str:
+    return "a file" if path.exists() else "nothing"

@@ -1,0 +1,83 @@
+"""What compares between two runs: the quantity, and the facts that must be equal before. Pure."""
+
+from __future__ import annotations
+
+import operator
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from pytest_archbench.inputs import plain
+from pytest_archbench.records import Better, Metric, Point
+
+UNKNOWN = "unknown"
+FACTS = 4
+"""How many differing facts a sentence names; it counts the rest."""
+
+_NORMALISED: Mapping[tuple[str, Better], Callable[[float, float], float]] = {
+    ("s", "lower"): operator.truediv,
+    ("img/s", "higher"): operator.mul,
+}
+"""How a value and the reference workload's time (s) beside it make a quantity free of the machine's own speed."""
+
+_OF_THE_DEVICE = ("device", "threads")
+"""Conditions under which no static count can change."""
+
+
+def can_be_normalised(metric: Metric) -> bool:
+    """Whether the machine's own speed has a part in the metric's values."""
+    return (metric.unit, metric.better) in _NORMALISED
+
+
+def is_normalised(point: Point, metric: Metric) -> bool:
+    """Whether every trial has a time of the reference workload, by which ``level`` frees it of the machine's speed."""
+    references = [reference for _, reference in point.trials]
+    usable = bool(references) and all(reference is not None and reference > 0 for reference in references)
+    return usable and can_be_normalised(metric)
+
+
+def level(point: Point, metric: Metric) -> float:
+    """The quantity that compares between runs: the median over the trials of a time divided by the reference
+    workload's, or of a rate multiplied by it; the value itself, in the metric's unit, where a trial has no reference.
+    """
+    return statistics.median(levels(point, metric)) if is_normalised(point, metric) else point.value
+
+
+def levels(point: Point, metric: Metric) -> list[float]:
+    """The comparable quantity of each trial; of the whole where there are no trials."""
+    if not is_normalised(point, metric):
+        return [value for value, _ in point.trials] or [point.value]
+    normalise = _NORMALISED[metric.unit, metric.better]
+    return [normalise(value, reference) for value, reference in point.trials if reference is not None]
+
+
+def unlike(ours: Point, theirs: Point, metric: Metric) -> str:
+    """The first facts in which two runs differ, each with both values, or an empty text where their values compare.
+
+    A static count compares whatever the device, its threads and its fingerprint are. A key that one fingerprint lacks
+    is unknown there.
+    """
+    here, there = _facts(ours, metric), _facts(theirs, metric)
+    names = dict.fromkeys([*here, *there])
+    pairs = [(name, here.get(name, UNKNOWN), there.get(name, UNKNOWN)) for name in names]
+    differing = [f"{name} is {a} here and {b} there" for name, a, b in pairs if a != b]
+    more = [f"and {len(differing) - FACTS} more"] if len(differing) > FACTS else []
+    return "; ".join(differing[:FACTS] + more)
+
+
+def _facts(point: Point, metric: Metric) -> dict[str, Any]:
+    """What must be equal before two values compare, by name."""
+    facts = {"architecture": point.architecture, "metric": point.metric, "unit": point.unit}
+    facts |= {each.name: _listed(getattr(point.conditions, each.name)) for each in fields(point.conditions)}
+    facts["convention"] = point.convention or "not stated"
+    if not metric.per_device:
+        return {name: fact for name, fact in facts.items() if name not in _OF_THE_DEVICE}
+    facts["reference workload"] = "measured" if is_normalised(point, metric) else "not measured"
+    return facts | {name: UNKNOWN if fact is None else _listed(fact) for name, fact in point.fingerprint.items()}
+
+
+def _listed(fact: Any) -> Any:
+    """A shape, or shapes, as JSON gives them back; anything else as it is."""
+    shape = plain(fact)
+    return fact if shape is None else shape

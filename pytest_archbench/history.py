@@ -159,6 +159,17 @@ def _is_trial(value: Any) -> bool:
     return value[1] is None or (is_number(value[1]) and value[1] > 0)
 
 
+def _is_fact(value: object, depth: int = 4) -> bool:
+    """Whether a shape or a device's fact can be compared: finite, and not nested beyond names of lists of shapes."""
+    if isinstance(value, Mapping | list | tuple):
+        return depth > 0 and all(_is_fact(each, depth - 1) for each in (*value, *_values(value)))
+    return not isinstance(value, float) or is_number(value)
+
+
+def _values(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, Mapping) else ()
+
+
 def _counts(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
@@ -175,6 +186,7 @@ FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("started", "a time such as 2026-01-31T03:00:00+00:00", _is_time),
     ("conditions.device", NAME, _is_name),
     ("conditions.batch_size", "a whole number >= 1", _counts),
+    ("conditions.input_shape", "a shape, or shapes by name", _is_fact),
     ("conditions.dtype", NAME, _is_name),
     ("conditions.threads", "a whole number >= 1", _counts),
     ("conditions.memory_format", NAME, _is_name),
@@ -190,7 +202,7 @@ FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
         "a fraction >= 0 or null",
         lambda value: value is None or (is_number(value) and value >= 0),
     ),
-    ("fingerprint", "an object", lambda value: isinstance(value, Mapping)),
+    ("fingerprint", "an object of facts", lambda value: isinstance(value, Mapping) and _is_fact(value)),
 )
 """What each field of a point must be where it was read from a file."""
 

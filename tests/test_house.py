@@ -20,7 +20,7 @@ FLOORS = (
     ("registry", "units", "options", "hooks", "nodes", "levels", "alarm"),
     ("conversions", "store", "catalogue", "counting", "devices", "replay", "past"),
     ("baselines", "meters", "benchmark_json", "history", "trend"),
-    ("judge", "jobs", "plan", "resume"),
+    ("judge", "jobs", "plan", "resume", "own"),
     ("worker",),
     ("runner",),
     ("tally",),

@@ -172,8 +172,8 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
         return _verdict("inconclusive", ours, source, middle, NOT_POSITIVE)
     logs = [math.log(level(point, metric)) for point in past]
     estimate = math.log(level(ours, metric)) - statistics.median(logs)
-    factor = alarm_factor(len(past), series)
-    noise = factor * stats.sigma(logs) * _thinness(ours, past)
+    factor = alarm_factor(len(past), series) * _thinness(ours, past)
+    noise = factor * stats.sigma(logs)
     said = [f"{factor:.3g} sigma of these runs are {_percent(noise)}", *_normalised_by(ours, middle, metric), *left_out]
     shift, limits = Shift(estimate, estimate, estimate), band(metric.tolerance, noise)
     return _judged(shift, limits, metric, _subject(ours), source, _figure(ours, middle), said)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_archbench import inputs, judge, options, replay, store, units
+from pytest_archbench import inputs, judge, limits, replay, store
+from pytest_archbench.arena import Arena, race
 from pytest_archbench.baselines import key_of, matching
+from pytest_archbench.duel import SideFailed
+from pytest_archbench.limits import Limit
 from pytest_archbench.meters import counts
 from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Number, Verdict
 from pytest_archbench.registry import METRICS
@@ -36,61 +37,6 @@ class Model:
         return self.model
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A bound of ``check``: the metric, whether a value beyond it is too much or too little, and how it is written."""
-
-    metric: str
-    upper: bool
-    parse: Callable[[Any], float]
-    form: str
-
-
-def _seconds(value: float | str) -> float:
-    return options.duration(value) if isinstance(value, str) else float(value)
-
-
-def _bounds(limits: Mapping[str, Any]) -> dict[Limit, float]:
-    """Keywords of ``check`` as bounds, those that are None left out. Raises: TypeError, ValueError."""
-    if unknown := sorted(limits.keys() - LIMITS.keys()):
-        raise TypeError(f"check() has no argument {unknown[0]!r}; its limits are {', '.join(LIMITS)}")
-    return {LIMITS[key]: _bound(key, value) for key, value in limits.items() if value is not None}
-
-
-def _bound(key: str, value: Any) -> float:
-    """One bound in its metric's unit, above 0 so that something can be within it. Raises: ValueError."""
-    try:
-        bound = LIMITS[key].parse(value)
-    except (TypeError, ValueError):
-        bound = math.nan
-    if not 0 < bound < math.inf:
-        raise ValueError(f"check(): {key}: expected {LIMITS[key].form}, above 0; got {value!r}")
-    return bound
-
-
-def _whole(key: str, value: Any, least: int) -> int:
-    """An argument of ``check`` that counts something. Raises: ValueError."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-        raise ValueError(f"check(): {key}: expected a whole number of at least {least}; got {value!r}")
-    return int(value)
-
-
-def _require_module(model: Any) -> None:
-    """Raises: TypeError for anything but a network that exists, above all for its class."""
-    from torch import nn
-
-    if not isinstance(model, nn.Module):
-        got = f"the class {model.__name__}: call it" if isinstance(model, type) else type(model).__name__
-        raise TypeError(f"check(): expected a torch.nn.Module; got {got}")
-
-
-LIMITS = {
-    "latency_max": Limit("latency", True, _seconds, "a time such as '20ms' or 0.02 (s)"),
-    "throughput_min": Limit("throughput", False, float, "images per second such as 30"),
-    "peak_memory_max": Limit("peak_memory", True, units.parse_bytes, "bytes such as '700MiB' or 1e9"),
-}
-
-
 class Archbench:
     """Counts, measures and judges for one test."""
 
@@ -108,18 +54,29 @@ class Archbench:
         session = self._session
         if session is None:
             pytest.skip("a bench case: run pytest --archbench")
+        if session.arena is not None:
+            self._conclude_bout(case, session, session.arena)
+            return
         measurement = session.recorded.get(case) or session.runner.measure(case)
-        figures = matching(session.published, case.architecture, measurement)
-        verdicts = judge.verdicts(
-            measurement,
-            figures,
-            METRICS[case.metric],
-            session.plan.options.counter,
-            users_own=case.architecture.is_users_own,
-        )
+        own = session.yardsticks.verdicts(measurement)
+        if measurement.trials and any(verdict.outcome == "regressed" for verdict in own):
+            self._record(measurement, tuple(map(_unconfirmed, own)), case.architecture)
+            measurement = session.runner.measure(case, afresh=True)
+            own = session.yardsticks.verdicts(measurement)
+        verdicts = (*_published(session, case, measurement), *own)
         self._record(measurement, verdicts, case.architecture)
         replay.into_benchmark(self._request, measurement)
         _conclude(measurement, verdicts)
+
+    def _conclude_bout(self, case: Case, session: Session, arena: Arena) -> None:
+        """Judge a case against the other side, and by what was published."""
+        __tracebackhide__ = True
+        bout = arena.bout(case, session.runner)
+        published = _published(session, case, bout.measurement)
+        compared = [verdict for verdict in published if verdict.source]  # that nothing was published is no news here
+        self._record(bout.measurement, (*compared, bout.verdict), case.architecture, against=bout.account)
+        replay.into_benchmark(self._request, bout.measurement)
+        _conclude(bout.measurement, (*compared, bout.verdict))
 
     def check(
         self,
@@ -133,7 +90,8 @@ class Archbench:
         activations: int | None = None,
         model_size: int | None = None,
         batch_size: int = 1,
-        **limits: Any,
+        not_slower_than: nn.Module | None = None,
+        **demands: Any,
     ) -> Mapping[str, Number]:
         """Assert what a model of your own is made of, and how fast and small it is; returns every count, by metric.
 
@@ -141,24 +99,33 @@ class Archbench:
         ``throughput_min`` in img/s, ``peak_memory_max`` in B or as "1GB") are measured at ``batch_size`` on the devices
         of the run, and skip the test without ``--archbench`` once the counts have been asserted.
 
+        ``not_slower_than`` is another model with the same input: both are timed in turn, in one process, and ours must
+        not be slower by more than ``--archbench-tolerance``.
+
         ``input_shape`` is (channels, height, width); ``inputs`` instead of it: tensors of at least ``batch_size``
         images, a list or mapping of shapes or tensors, or a callable ``batch_size -> tensors``. ``name``: the model's.
 
         Fails with every count that differs. Raises: InvalidInput, TypeError, ValueError before anything is counted.
         """
         __tracebackhide__ = True
-        _require_module(model)
+        limits.require_module(model)
         if input_shape is not None and inputs is not None:
             raise TypeError("check(): input_shape and inputs say the same thing; give one of them")
         given = inputs if inputs is not None else input_shape
-        batch_size, bounds = _whole("batch_size", batch_size, 1), _bounds(limits)
+        batch_size, bounds = limits.whole("batch_size", batch_size, 1), limits.bounds(demands)
         expected = {"params": params, "macs": macs, "activations": activations, "model_size": model_size}
-        exact = {metric: _whole(metric, value, 0) for metric, value in expected.items() if value is not None}
+        exact = {metric: limits.whole(metric, value, 0) for metric, value in expected.items() if value is not None}
         fed = _fed(given, batch_size, model)
         own = _own(model, self._named(name or f"{type(model).__name__} in {self._request.node.name}"))
         counted = self._check_counts(replace(own, input_shape=_fed(given, 1, model)), exact)
-        if bounds:
-            self._check_limits(replace(own, input_shape=fed), batch_size, bounds)
+        demanded = self._limited(replace(own, input_shape=fed), batch_size, bounds) if bounds else []
+        if not_slower_than is not None:
+            limits.require_module(not_slower_than)
+            demanded += self._raced(replace(own, input_shape=fed), not_slower_than, batch_size)
+        if wrong := [verdict.reason for verdict in demanded if judge.RESULTS[verdict.outcome] == "fail"]:
+            pytest.fail("\n".join(wrong), pytrace=False)
+        if doubtful := [verdict.reason for verdict in demanded if judge.RESULTS[verdict.outcome] == "skip"]:
+            pytest.skip("\n".join(doubtful))
         return counted
 
     def _check_counts(self, own: Architecture, expected: Mapping[str, int]) -> dict[str, Number]:
@@ -171,32 +138,67 @@ class Archbench:
             pytest.fail("\n".join(wrong), pytrace=False)
         return {metric: measurement.samples[0] for metric, measurement in counted.items()}
 
-    def _check_limits(self, own: Architecture, batch_size: int, limits: Mapping[Limit, float]) -> None:
+    def _limited(self, own: Architecture, batch_size: int, bounds: Mapping[Limit, float]) -> list[Verdict]:
+        """A verdict for each bound on each device, journalled; what could not be measured fails the test."""
         __tracebackhide__ = True
-        session = self._session
-        if session is None:
-            names = ", ".join(limit.metric for limit in limits)
-            pytest.skip(f"{own.name}: {names}: measured quantities are judged with --archbench")
-        failures = []
-        for device in session.plan.devices:
-            conditions = Conditions(device.name, batch_size, own.input_shape, threads=session.plan.options.threads)
-            for limit, bound in limits.items():
+        session = self._measuring(own, ", ".join(limit.metric for limit in bounds))
+        found: list[Verdict] = []
+        failures: list[Verdict] = []
+        for conditions in session.plan.conditions(own, batch_size):
+            for limit, bound in bounds.items():
                 measurement = session.runner.measure(Case(own, limit.metric, conditions))
-                verdict = _within(measurement, limit, bound)
+                verdict = limits.within(measurement, limit, bound)
                 self._record(measurement, (verdict,), own)
-                if verdict.outcome != "passed":
-                    failures.append(verdict.reason)
+                (found if measurement.status == "ok" else failures).append(verdict)
         if failures:
-            pytest.fail("\n".join(failures), pytrace=False)
+            pytest.fail("\n".join(verdict.reason for verdict in failures), pytrace=False)
+        return found
+
+    def _raced(self, own: Architecture, other: nn.Module, batch_size: int) -> list[Verdict]:
+        """A verdict on each device on ours against another model, journalled."""
+        __tracebackhide__ = True
+        session = self._measuring(own, "latency against another model")
+        rival = replace(_own(other, f"{type(other).__name__} beside {own.name}"), input_shape=own.input_shape)
+        found = []
+        for conditions in session.plan.conditions(own, batch_size):
+            ours, theirs = Case(own, "latency", conditions), Case(rival, "latency", conditions)
+            try:
+                bout = race(ours, theirs, session.runner, session.plan.options.tolerance)
+            except SideFailed as failed:
+                pytest.fail(f"{own.name if failed.ours else rival.name} latency: {failed}", pytrace=False)
+            self._record(bout.measurement, (bout.verdict,), own, against=bout.account)
+            found.append(bout.verdict)
+        return found
+
+    def _measuring(self, own: Architecture, what: str) -> Session:
+        __tracebackhide__ = True
+        if self._session is None:
+            pytest.skip(f"{own.name}: {what}: measured quantities are judged with --archbench")
+        return self._session
 
     def _named(self, name: str) -> str:
         return self._session.distinct(name) if self._session is not None else name
 
-    def _record(self, measurement: Measurement, verdicts: tuple[Verdict, ...], of: Architecture) -> None:
+    def _record(
+        self, measurement: Measurement, verdicts: tuple[Verdict, ...], of: Architecture, **more: Mapping[str, Any]
+    ) -> None:
         """Send a journal row along with the test's report, which finds its way from any process."""
         if self._session is not None:
-            row = store.row(measurement, verdicts, of.family, key_of(of))
+            row = {**store.row(measurement, verdicts, of.family, key_of(of)), **more}
             self._request.node.user_properties.append((PROPERTY, json.dumps(row, default=repr)))
+
+
+def _published(session: Session, case: Case, measurement: Measurement) -> tuple[Verdict, ...]:
+    entry = case.architecture
+    figures = matching(session.published, entry, measurement)
+    counter = session.plan.options.counter
+    return judge.verdicts(measurement, figures, METRICS[case.metric], counter, users_own=entry.is_users_own)
+
+
+def _unconfirmed(verdict: Verdict) -> Verdict:
+    """A first alarm: it is measured once more before it counts."""
+    reason = f"{verdict.reason}; measured once more before this is an alarm"
+    return replace(verdict, outcome="inconclusive", reason=reason) if verdict.outcome == "regressed" else verdict
 
 
 def _own(model: nn.Module, name: str) -> Architecture:
@@ -260,25 +262,6 @@ def _counted_sentence(measurement: Measurement, expected: Number) -> str:
     got = measurement.samples[0]
     return (
         f"{subject}: expected {expected}, got {got} ({got - expected:+} {measurement.unit}); {measurement.convention}"
-    )
-
-
-def _within(measurement: Measurement, limit: Limit, bound: float) -> Verdict:
-    """A measured value against a bound, in the metric's unit."""
-    value = measurement.value
-    subject = f"{measurement.architecture} {measurement.metric} on {measurement.conditions.device}"
-    subject += f" at batch {measurement.conditions.batch_size}"
-    if value is None:
-        return Verdict("inconclusive", f"{subject}: {measurement.status}: {measurement.message}", "this test")
-    good = value <= bound if limit.upper else value >= bound
-    shown, asked = units.readable(value, measurement.unit), units.readable(bound, measurement.unit)
-    return Verdict(
-        "passed" if good else "regressed",
-        f"{subject}: expected at {'most' if limit.upper else 'least'} {asked}, got {shown}",
-        "this test",
-        str(bound),
-        measurement.unit,
-        (value - bound) / bound if bound else None,
     )
 
 

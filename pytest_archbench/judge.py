@@ -29,7 +29,9 @@ BY_CONVENTION = ("macs", "activations")
 """Counts on which counters differ by what they count."""
 
 NO_FIGURE = "no published figure speaks of it; add one under baselines/published"
-NO_FIGURE_OF_A_DEVICE = "nothing was published for this device; state a limit in a test of yours (archbench.check)"
+NO_FIGURE_OF_A_DEVICE = (
+    "nothing was published for this device; promote a run (archbench promote), or state a limit in a test of yours"
+)
 NO_FIGURE_OF_YOURS = "nobody has published it; assert what you know in a test (archbench.check)"
 """What to do about a missing baseline."""
 
@@ -124,7 +126,7 @@ def _inconclusive(measurement: Measurement) -> str:
         return f"{measurement.status}: {measurement.message}"
     if measurement.uncounted:
         return f"operators without a formula: {', '.join(measurement.uncounted)}; register one, or mark them free"
-    return ""
+    return measurement.imprecise
 
 
 def _unlike_conditions(measurement: Measurement, baseline: Baseline, metric: Metric) -> str:

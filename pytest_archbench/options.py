@@ -58,6 +58,7 @@ class Options:
     history: Path | None
     against: str
     against_python: str
+    tolerance: float
 
     @property
     def settings(self) -> Settings:
@@ -161,6 +162,7 @@ OPTIONS = (
     Option("history", "", "folder of earlier journals to judge against, such as reports/previous", maybe_folder),
     Option("against", "", "a git revision of your project to be measured against, in turn with it", word),
     Option("against-python", "", "another environment's Python to be measured against, in turn with it", word),
+    Option("tolerance", "2%", "how much slower than what it is measured against is no regression", fraction),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -53,20 +53,20 @@ class Plan:
         places = self.devices if per_device else self.devices[:1]
         sizes = self.options.batch_size if per_device else (1,)
         return [
-            Case(
-                architecture,
-                metric,
-                Conditions(
-                    device=device.name,
-                    batch_size=size,
-                    input_shape=architecture.input_shape,
-                    threads=self.options.threads,
-                ),
-            )
+            Case(architecture, metric, conditions)
             for architecture in self.architectures
-            for device in places
-            for size in sizes
+            for conditions in self._conditions(architecture, places, sizes)
         ]
+
+    def conditions(self, architecture: Architecture, batch_size: int) -> list[Conditions]:
+        """Under what a network is measured on each device."""
+        return self._conditions(architecture, self.devices, (batch_size,))
+
+    def _conditions(
+        self, architecture: Architecture, places: Sequence[Device], sizes: Sequence[int]
+    ) -> list[Conditions]:
+        shape, threads = architecture.input_shape, self.options.threads
+        return [Conditions(place.name, size, shape, threads=threads) for place in places for size in sizes]
 
     @cached_property
     def published(self) -> Published:
@@ -90,6 +90,8 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
         raise OptionError(
             f"--archbench-counter: unknown counter {options.counter!r}: {near(options.counter, COUNTERS)}"
         )
+    if options.against and options.against_python:
+        raise OptionError("--archbench-against and --archbench-against-python: each is a comparison; give one of them")
     suite = importlib.import_module(PACKAGED)
     importlib.import_module(f"{PACKAGED}.suites")
     mine = [

@@ -11,7 +11,8 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock
 
-from pytest_archbench import inputs, stats
+from pytest_archbench import duel, inputs, stats
+from pytest_archbench.duel import Duel, Enough
 from pytest_archbench.jobs import Answer, Failure, Job, perform
 from pytest_archbench.meters import CannotMeasure, Meter, meter_of
 from pytest_archbench.meters.running import torch_device
@@ -85,6 +86,12 @@ class Runner:
             worker = self._workers[name, number] = Worker()
         return worker
 
+    def duel(self, ours: Case, theirs: Case, enough: Enough) -> Duel:
+        """Time two networks in turn, in one process. Raises: duel.SideFailed."""
+        mine, other = (Job("latency", case.architecture, case.conditions, self.settings) for case in (ours, theirs))
+        with device_lock(ours.conditions.device):
+            return duel.in_one_process(self._worker(TIMING, 0), mine, other, enough)
+
     def close(self) -> None:
         """End every worker."""
         for worker in self._workers.values():
@@ -99,7 +106,7 @@ def device_lock(device: str) -> BaseFileLock:
 
 
 def _disturbances(readings: Mapping[str, Reading | CannotMeasure]) -> int:
-    return max(len(reading.disturbed) for reading in readings.values() if isinstance(reading, Reading))
+    return max((len(reading.disturbed) for reading in readings.values() if isinstance(reading, Reading)), default=0)
 
 
 def measurement(case: Case, answered: Sequence[Answered], settings: Settings) -> Measurement:

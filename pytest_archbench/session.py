@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock, Timeout
 
-from pytest_archbench import environment, nodes, outputs, plan, store
+from pytest_archbench import against, environment, nodes, outputs, own, plan, store
+from pytest_archbench.against import Opponent
+from pytest_archbench.arena import Arena
 from pytest_archbench.catalogue import CatalogueError
 from pytest_archbench.checks import PROPERTY
 from pytest_archbench.meters import meter_of
@@ -22,7 +25,9 @@ from pytest_archbench.records import Architecture
 from pytest_archbench.registry import UnknownName
 from pytest_archbench.resume import Recorded
 from pytest_archbench.runner import Runner
+from pytest_archbench.yardsticks import Yardsticks
 
+MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError, against.NoOpponent)
 MISTAKE = "archbench_mistake"
 """Under which an xdist worker hands its controller a sentence for the user."""
 
@@ -35,7 +40,7 @@ def start(config: pytest.Config, chosen: tuple[str, ...]) -> Session:
     try:
         planned = plan.make(_given(config), config.rootpath / "pyproject.toml", _hooked(config))
         session = Session(config, planned, chosen)
-    except (*plan.USER_MISTAKES, store.JournalError) as error:
+    except MISTAKES as error:
         raise pytest.UsageError(f"archbench: {error.args[0]}") from None
     config.pluginmanager.register(session, "archbench-session")
     return session
@@ -77,7 +82,12 @@ class Session:
         self.runner = Runner(planned.options.settings)
         self.progress = Progress(config, planned.options.time_budget)
         self.resuming = bool(config.getoption("archbench_resume"))
-        self.recorded = Recorded.of(self.out, self._header()) if self.resuming else Recorded()
+        self._closing = ExitStack()
+        opponent = self._opponent()
+        self._header = self._facts(opponent)
+        self.recorded = Recorded.of(self.out, self._header) if self.resuming else Recorded()
+        self.yardsticks = self._yardsticks()
+        self.arena = self._arena(opponent)
         self._is_worker = hasattr(config, "workerinput")
         self._chosen = chosen
         if chosen and config.args_source != pytest.Config.ArgsSource.ARGS:
@@ -90,12 +100,35 @@ class Session:
         self._unrendered = ""
         self._made = False
 
-    def _header(self) -> dict[str, Any]:
+    def _facts(self, opponent: Opponent | None) -> dict[str, Any]:
         """The journal's first line; what may not differ in a resumed run stands under its environment."""
         devices = {device.name: {"kind": device.kind, **device.fingerprint} for device in self.plan.devices}
         header = environment.header(devices, self.config.rootpath)
         asked = {"threads": self.plan.options.threads, "counter": self.plan.options.counter}
-        return {**header, "environment": {**header["environment"], **asked}}
+        against = {"against": dict(opponent.facts)} if opponent else {}
+        return {**header, "environment": {**header["environment"], **asked, **against}}
+
+    def _opponent(self) -> Opponent | None:
+        """The other side that was asked for. Raises: NoOpponent."""
+        options, root = self.plan.options, self.config.rootpath
+        if self.config.getoption("collectonly") or not (options.against or options.against_python):
+            return None
+        if options.against:
+            return against.revision(root, options.against, against.instrument({}, self._closing), self._closing)
+        packages = {self.plan.package.name: self.plan.package}
+        return against.environment(root, options.against_python, against.instrument(packages, self._closing))
+
+    def _arena(self, opponent: Opponent | None) -> Arena | None:
+        options = self.plan.options
+        return Arena(opponent, options.settings, options.tolerance, self._header) if opponent else None
+
+    def _yardsticks(self) -> Yardsticks:
+        """Promoted values and earlier runs. Raises: OwnBaselineError, JournalError."""
+        options, root = self.plan.options, self.config.rootpath
+        going_on = self.resuming and (self.out / store.JOURNAL).exists()
+        this = str(store.read(self.out).header["run"]) if going_on else ""
+        folder = root / options.history if options.history else None
+        return Yardsticks.of(self._header, root / options.baselines, folder, without=this)
 
     def distinct(self, name: str) -> str:
         """``name`` for a model of the user's, numbered where it is taken: two models must not share measurements."""
@@ -208,7 +241,7 @@ class Session:
         """Open the journal at the first measurement, so that a run that only collects touches nothing."""
         if self.resuming and (self.out / store.JOURNAL).exists():
             self._journalled = frozenset(map(_text, store.read(self.out).rows))
-        self._journal = store.Journal(self.out, self._header(), resume=self.resuming)
+        self._journal = store.Journal(self.out, self._header, resume=self.resuming)
         return self._journal
 
     # Ending
@@ -217,6 +250,9 @@ class Session:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the measuring processes; render what was journalled."""
         self.runner.close()
+        if self.arena is not None:
+            self.arena.close()
+        self._closing.close()
         self.progress.clear()
         if self._journal is not None:
             self._journal.close()

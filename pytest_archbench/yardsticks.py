@@ -1,0 +1,42 @@
+"""What a run is held against beside published figures: the project's promoted values, and its earlier runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_archbench import history, own, past, store
+from pytest_archbench.history import Key, Past
+from pytest_archbench.records import Measurement, Point, Verdict
+from pytest_archbench.registry import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class Yardsticks:
+    """``header`` is that of the run whose measurements are judged; ``earlier`` is None where no history was named."""
+
+    header: Mapping[str, Any] = field(default_factory=dict)
+    promoted: Mapping[Key, Point] = field(default_factory=dict)
+    earlier: Past | None = None
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any], baselines: Path, folder: Path | None, without: str = "") -> Yardsticks:
+        """Read the promoted runs in ``baselines`` and the journals in ``folder``, ``without`` naming this very run.
+
+        Raises: OwnBaselineError, JournalError.
+        """
+        return cls(header, own.read(baselines), history.load(folder, without) if folder else None)
+
+    def verdicts(self, measurement: Measurement) -> tuple[Verdict, ...]:
+        """One verdict per yardstick that knows the case; none where nothing was measured."""
+        point = history.point(store.row(measurement, ()), self.header)
+        if point is None:
+            return ()
+        metric, key = METRICS[point.metric], history.key(point)
+        found = [past.against_baseline(point, self.promoted[key], metric)] if key in self.promoted else []
+        if self.earlier is not None:
+            series = self.earlier.series
+            found.append(past.against_history(point, series.get(key, ()), metric, max(1, len(series))))
+        return tuple(found)

@@ -41,12 +41,12 @@ def perform(job: Job) -> Answer:
     return _guarded(lambda: METERS[job.meter].measure(job.architecture, job.conditions, job.settings))
 
 
-def _guarded(action: Callable[[], T]) -> T | Failure:
+def _guarded(action: Callable[[], T], caught: tuple[type[BaseException], ...] = (Exception, SystemExit)) -> T | Failure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what libraries will deprecate is no finding about a network
             return action()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a network may raise anything, and the others go on
+    except caught as error:  # a network may raise anything, and the others go on
         return failure(error)
 
 
@@ -60,10 +60,16 @@ class Stand:
         """The answer to a pickled ``(verb, arguments)``; a Failure where there is none."""
         try:
             verb, arguments = pickle.loads(message)  # from our own parent
-        except Exception as error:  # noqa: BLE001  unpickling imports the user's modules, which may raise anything
+        except BaseException as error:  # noqa: BLE001  unpickling imports the user's modules, which may raise anything
             told = _in_its_own_words(error)
             return Failure("failed", f"the measuring process cannot import the network: {told}")
-        return _guarded(lambda: VERBS[verb](self, *arguments))
+        # Nobody types Ctrl-C into a measuring process: even a KeyboardInterrupt is the network's own.
+        return _guarded(lambda: VERBS[verb](self, *arguments), caught=(BaseException,))
+
+    @property
+    def idle(self) -> bool:
+        """Whether it holds no network, so that whatever still runs is a left-over."""
+        return not self._sides
 
     def measure(self, job: Job) -> Answer:
         return perform(job)
@@ -111,7 +117,7 @@ def failure(error: BaseException) -> Failure:
     if isinstance(error, CannotMeasure):
         return Failure("skipped", str(error))
     said = f"{type(error).__name__}: {error}"
-    status = next((status for sign, status in SIGNS.items() if sign in said), "failed")
+    status: Status = next((status for sign, status in SIGNS.items() if sign in said), "failed")
     return Failure("oom" if isinstance(error, MemoryError) else status, _in_its_own_words(error))
 
 

@@ -1,7 +1,9 @@
-"""A process that measures: started afresh, never forked; it may die, hang or talk nonsense without harm to its parent."""
+"""A process that measures: started afresh, never forked; its parent survives whatever it does."""
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import itertools
 import os
 import pickle
@@ -26,6 +28,14 @@ PROGRAM = (
 """What a new process runs; without a path it keeps its own interpreter's, less the current folder."""
 LOOK_AGAIN = 0.2
 """Seconds between two looks whether a silent process still lives."""
+LONGEST = 2**28
+"""Bytes of an answer at most. Text that a network writes into the connection reads as the length of a longer one."""
+PR_SET_CHILD_SUBREAPER = 36
+"""For ``prctl`` (linux/prctl.h): orphans among what this process has started become its own children."""
+
+
+class _Nonsense(Exception):
+    """What came from a measuring process is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,8 @@ class Surroundings:
 class Worker:
     """A process that answers one question after another, and is replaced when it dies.
 
-    Started afresh, never forked: a forked copy of a process that has touched CUDA or started threads is broken. It leads
-    a session of its own, so that Ctrl-C is its parent's, and what a network starts can be ended with it.
+    Started afresh, never forked: a forked copy of a process that has touched CUDA or started threads is broken. It
+    leads a session of its own, so that Ctrl-C is its parent's, and what a network starts can be ended with it.
     """
 
     def __init__(self, where: Surroundings | None = None) -> None:
@@ -82,33 +92,46 @@ class Worker:
             )
         self._asked += 1
         with self._deadline(timeout) as overdue:
+            spent = False
             try:
-                answer = self._exchange(message)
+                answer, spent = self._understood(self._exchange(message))
             except (EOFError, OSError):
                 with suppress(subprocess.TimeoutExpired):  # it is dying: of what, it alone knows
                     self._process.wait(timeout=5)
                 self.stop()
                 answer = self._late(timeout) if overdue.is_set() else self._died()
-            except Exception as error:  # noqa: BLE001  reading nonsense may raise anything
+            except _Nonsense as error:
                 self.stop()
-                told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                answer = Failure("crashed", f"the measuring process answered what is no answer ({told})")
+                answer = Failure("crashed", f"the measuring process answered what is no answer ({error})")
             except BaseException:  # interrupted: a late answer must not be taken for the next question's
                 self.stop()
                 raise
-        if isinstance(answer, Failure) and answer.status == "crashed":
+        if spent or overdue.is_set() or (isinstance(answer, Failure) and answer.status in LAST):
             self.stop()
         return answer
 
-    def _exchange(self, message: bytes) -> Any:
+    def _exchange(self, message: bytes) -> bytes:
+        """Raises: EOFError or OSError where the process is gone; _Nonsense."""
         self._connection.send_bytes(message)
         while not self._connection.poll(LOOK_AGAIN):  # something that the network started may hold the other end open
             if self._process.poll() is not None and not self._connection.poll():
                 raise EOFError
-        number, answer = self._connection.recv()
+        try:
+            return self._connection.recv_bytes(LONGEST)
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _Nonsense(f"longer than {LONGEST} bytes") from None
+
+    def _understood(self, said: bytes) -> tuple[Any, bool]:
+        """An answer, and whether its process is spent. Raises: _Nonsense."""
+        try:
+            number, answer, spent = pickle.loads(said)  # from our own child
+        except Exception as error:  # noqa: BLE001  reading nonsense may raise anything
+            raise _Nonsense(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
         if number != self._asked:
-            raise ValueError(f"expected answer {self._asked}; got {number!r}")
-        return answer
+            raise _Nonsense(f"expected answer {self._asked}; got {number!r:.200}")
+        return answer, bool(spent)
 
     @contextmanager
     def _deadline(self, timeout: float) -> Iterator[threading.Event]:
@@ -126,6 +149,7 @@ class Worker:
             yield overdue
         finally:
             timer.cancel()
+            timer.join()  # else it might end the process after the next question was asked
 
     def _late(self, timeout: float) -> Failure:
         return Failure("timeout", f"no answer within {timeout:g} s; raise --archbench-timeout if it needs longer")
@@ -145,37 +169,69 @@ class Worker:
         return self._process.pid
 
     def stop(self) -> None:
-        """End the process and all it started, whatever they are doing."""
+        """End the process and all it started, whatever they are doing.
+
+        Out of reach is what made a session of its own and outlived the measuring process.
+        """
+        if self._connection.closed:  # its number may be another's by now
+            return
         self._kill()
         self._process.wait()
-        if not self._connection.closed:
-            self._connection.close()
-            os.close(self._lifeline)
+        self._connection.close()
+        os.close(self._lifeline)
 
     def _kill(self) -> None:
+        outside = list(_descendants(self._process.pid))  # what made sessions of its own is in no group of ours
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in outside:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+LAST = ("crashed", "oom")
+"""After these a process can be trusted no more: a GPU's context is lost, memory stays taken or limited."""
 
 
 def serve(connection: int, lifeline: int) -> None:
     """Answer questions until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _adopt_orphans()
+    _signalled_when_closed(lifeline)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     with Connection(connection) as theirs:
         _answer_all(theirs)
 
 
 def _answer_all(theirs: Connection) -> None:
-    home, stand = os.getpid(), Stand()
+    home, stand, own_threads = os.getpid(), Stand(), threading.active_count()
     for number in itertools.count(1):
         try:
-            answer = stand.answer(theirs.recv_bytes())
+            message = theirs.recv_bytes()
+            with _put_back():
+                answer = stand.answer(message)
             if os.getpid() != home:  # the network forked, and this is the copy
                 os._exit(0)
-            _end_children()
-            theirs.send((number, answer))
+            # What a network has left running would run beside the next case.
+            spent = stand.idle and (threading.active_count() > own_threads or any(_descendants(home)))
+            theirs.send((number, answer, spent))
         except (EOFError, OSError):
             return
+
+
+@contextmanager
+def _put_back() -> Iterator[None]:
+    """Undo what a network changes of its process, and what the next one would stumble over."""
+    folder, path, variables, texts = Path.cwd(), list(sys.path), os.environ, dict(os.environ)
+    streams = sys.stdin, sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        os.chdir(folder)
+        sys.path, os.environ = path, variables  # the very object: its changes reach the C library
+        os.environ.clear()
+        os.environ.update(texts)
+        sys.stdin, sys.stdout, sys.stderr = streams
 
 
 def _end_with_parent(lifeline: int) -> None:
@@ -184,10 +240,27 @@ def _end_with_parent(lifeline: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _end_children() -> None:
-    """End what a network has started, where the system lists it: it would run beside the next case."""
-    listed = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
-    for pid in map(int, " ".join(listed).split()):
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+def _signalled_when_closed(lifeline: int) -> None:
+    """Have the system end this group with the parent, where it can: a thread waits while a network holds the lock of
+    the interpreter.
+    """
+    if not hasattr(fcntl, "F_SETSIG"):
+        return
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what a network's children leave behind, so that it is found."""
+    with suppress(AttributeError):  # a system without prctl
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    """What a process has started and what that has started, where the system lists it."""
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended meanwhile
+            for child in map(int, path.read_text().split()):
+                yield child
+                yield from _descendants(child)

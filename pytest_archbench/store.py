@@ -137,8 +137,10 @@ def _end_last_line(path: Path) -> None:
     """Give a last line its missing newline, or drop it where a process was killed while writing it."""
     data = path.read_bytes()
     last = data[data.rfind(b"\n") + 1 :]
+    if not last:
+        return
     with path.open("r+b") as file:
-        if last and _is_json(last):
+        if _is_json(last):
             file.seek(0, os.SEEK_END)
             file.write(b"\n")
         else:

@@ -65,15 +65,17 @@ def read(folder: Path) -> dict[Key, Point]:
     return {key(point): point for path in sorted(folder.glob("*.jsonl")) for point in _points(path)}
 
 
-def promote(points: Iterable[Point], folder: Path) -> list[Difference]:
+def promote(points: Iterable[Point], folder: Path, *, dry_run: bool = False) -> list[Difference]:
     """Make these points the baselines of their cases and keep those of all others; say what that changed.
 
-    A file in which nothing changes is not touched. Raises: OwnBaselineError, nothing written where a point or a file of
-    the folder is damaged.
+    A file in which nothing changes is not touched, and with ``dry_run`` none. Raises: OwnBaselineError, nothing written
+    where a point or a file of the folder is damaged.
     """
     before = read(folder)
     made = differences(before, points)
     _refuse_shared_file({each.after.conditions.device for each in made} | {device for _, _, device, _ in before})
+    if dry_run:
+        return made
     for device in sorted({each.after.conditions.device for each in made if each.kind in ("new", "changed")}):
         _write(folder / file_name(device), device, [each for each in made if each.after.conditions.device == device])
     return made
@@ -96,7 +98,11 @@ def file_name(device: str) -> str:
     stem = device.replace(":", "-")
     if not stem.strip(".") or not all(sign.isalnum() or sign in "-_." for sign in stem):
         raise OwnBaselineError(f"device {device!r:.100}: expected letters, digits, '-', '_', '.' and ':'; name it anew")
-    return f"{stem}.jsonl"
+    return _file_name(device)
+
+
+def _file_name(device: str) -> str:
+    return f"{device.replace(':', '-')}.jsonl"
 
 
 def _refuse_shared_file(devices: set[str]) -> None:
@@ -163,7 +169,7 @@ def _points(path: Path) -> Iterator[Point]:
         _require(isinstance(header[name], kind), first, name, f"a {kind.__name__}", header[name])
     _require(header["schema"] == SCHEMA, first, "schema", f"{SCHEMA}, or the version that wrote it", header["schema"])
     expected = f"the device whose file is called {path.name}"
-    _require(file_name(header["device"]) == path.name, first, "device", expected, header["device"])
+    _require(_file_name(header["device"]) == path.name, first, "device", expected, header["device"])
     seen: dict[Key, str] = {}
     for where, entry in entries:
         point = _point(entry, where)

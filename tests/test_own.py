@@ -88,6 +88,15 @@ def test_a_run_replaces_its_own_cases_and_keeps_the_others(tmp_path: Path) -> No
     assert texts(tmp_path)["cuda-0.jsonl"] == of_gpu
 
 
+def test_a_dry_run_says_the_same_and_writes_nothing(tmp_path: Path) -> None:
+    promote([TIMED], tmp_path)
+    before, points = texts(tmp_path), [replace(TIMED, value=0.2), COUNTED]
+    said = promote(points, tmp_path, dry_run=True)
+    assert texts(tmp_path) == before
+    assert said == promote(points, tmp_path)
+    assert texts(tmp_path) != before
+
+
 def test_a_count_that_ran_again_on_another_machine_is_no_change(tmp_path: Path) -> None:
     promote([TIMED, COUNTED], tmp_path)
     before = texts(tmp_path)

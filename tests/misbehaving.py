@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import sys
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +61,39 @@ def says_out_of_memory() -> nn.Module:
 
 def runs_out_of_memory() -> nn.Module:
     raise MemoryError
+
+
+def has_little_memory() -> nn.Module:
+    """Torch is refused for real what any machine has: the process may grow by 64 MiB, the weights are 256 MiB."""
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 64 * 2**20, resource.RLIM_INFINITY))
+    return nn.Linear(2**13, 2**13)
+
+
+class Babbles(nn.Module):
+    """Writes a megabyte at every pass, through Python and past it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        sys.stdout.write("epoch 1: \x00 garbage\r\n" * 20_000)
+        sys.stdout.flush()
+        os.write(2, os.urandom(2**19))
+        out: Tensor = self.layer(x)
+        return out
+
+
+class NeverEnds(nn.Module):
+    """Deaf to every signal that can be ignored, with a child that is too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_IGN)
+        os.fork()
+        while True:
+            x = x + 1
 
 
 class OnlyAtHome:

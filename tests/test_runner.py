@@ -20,9 +20,10 @@ import pytest
 from filelock import Timeout
 
 from pytest_archbench import runner as runners
+from pytest_archbench.jobs import Failure, Job, perform
 from pytest_archbench.meters import METERS, CannotMeasure
-from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings, Status
-from pytest_archbench.runner import Job, Runner, device_lock, perform
+from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings, Status, Trial
+from pytest_archbench.runner import REPEATS, TIMING, Runner, device_lock
 
 QUICK = Settings(time_budget=0.05, precision=0.5, timeout=120)
 """Settings under which a timing takes no time and no slow machine runs into the timeout."""
@@ -53,9 +54,7 @@ def runner() -> Iterator[Runner]:
 
 def process(runner: Runner) -> psutil.Process:
     """The process behind the timing worker."""
-    pid = runner._workers["timing"]._process.pid
-    assert pid is not None
-    return psutil.Process(pid)
+    return psutil.Process(runner._workers[TIMING, 0].pid)
 
 
 def gone(pid: int, within: float = 20) -> bool:
@@ -71,13 +70,22 @@ def gone(pid: int, within: float = 20) -> bool:
     return False
 
 
+def group_of(pid: int) -> int | None:
+    """A living process's group."""
+    try:
+        return None if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE else os.getpgid(pid)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return None
+
+
 @pytest.mark.parametrize(
     ("build", "status", "words", "survives"),
     [
         (misbehaving.Raises, "failed", r"^LookupError: no head for \(1, 4\) \(in .*misbehaving\.py:\d+\)$", True),
-        (misbehaving.asks_for_a_petabyte, "oom", "can't allocate memory", True),
-        (misbehaving.says_out_of_memory, "oom", "OutOfMemoryError: CUDA out of memory", True),
-        (misbehaving.runs_out_of_memory, "oom", "MemoryError", True),
+        (misbehaving.asks_for_a_petabyte, "oom", "can't allocate memory", False),
+        (misbehaving.says_out_of_memory, "oom", "OutOfMemoryError: CUDA out of memory", False),
+        (misbehaving.has_little_memory, "oom", "can't allocate memory", False),
+        (misbehaving.runs_out_of_memory, "oom", "MemoryError", False),
         (lambda: misbehaving.well_behaved(), "failed", "cannot be sent .*define it at module level$", True),
         (misbehaving.OnlyAtHome(), "failed", "cannot import the network: ImportError: the network's library", True),
         (misbehaving.kills_itself, "crashed", "ended with signal SIGKILL$", False),
@@ -95,18 +103,22 @@ def test_a_bad_network_harms_itself_alone(
     assert (found.status, found.samples, found.value) == (status, (), None)
     assert "\n" not in found.message
     assert re.search(words, found.message), found.message
-    assert runner._workers["timing"].alive is survives
+    assert runner._workers[TIMING, 0].alive is survives
     assert runner.measure(case(misbehaving.another, name=f"after {words}")).status == "ok"
 
 
-def test_a_case_that_takes_too_long_is_ended(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("build", [misbehaving.sleeps, misbehaving.NeverEnds])
+def test_a_case_that_takes_too_long_is_ended(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, build: Callable[[], Any]
+) -> None:
     runner.measure(case(misbehaving.well_behaved, name="warm"))
     busy = process(runner)
-    monkeypatch.setattr(runner, "settings", replace(QUICK, timeout=0.5))
-    found = runner.measure(case(misbehaving.sleeps))
+    monkeypatch.setattr(runner, "settings", replace(QUICK, timeout=1.5))
+    found = runner.measure(case(build))
     assert found.status == "timeout"
-    assert found.message == "no answer within 0.5 s; raise --archbench-timeout if it needs longer"
+    assert found.message == "no answer within 1.5 s; raise --archbench-timeout if it needs longer"
     assert gone(busy.pid)
+    assert not [each for each in psutil.process_iter() if group_of(each.pid) == busy.pid]
     monkeypatch.setattr(runner, "settings", QUICK)
     assert runner.measure(case(misbehaving.well_behaved, name="after the timeout")).status == "ok"
 
@@ -127,7 +139,7 @@ def test_a_late_answer_is_not_the_next_cases(runner: Runner) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert not runner._workers["timing"].alive
+    assert not runner._workers[TIMING, 0].alive
     assert runner.measure(case(misbehaving.another, name="after the interrupt")).status == "ok"
 
 
@@ -140,6 +152,35 @@ def test_one_measurement_serves_every_metric_of_its_meter(runner: Runner) -> Non
     assert times.conditions == Conditions("cpu", input_shape=[4])
     assert "synchronised around each sample" in times.convention
     assert any("warm-up passes" in note for note in times.notes)
+
+
+def test_what_a_network_says_meanwhile_is_no_answer(runner: Runner) -> None:
+    assert runner.measure(case(misbehaving.Babbles)).status == "ok"
+    assert runner.measure(case(misbehaving.well_behaved, name="after the noise")).status == "ok"
+
+
+def test_a_timed_case_is_spread_over_processes_and_no_other() -> None:
+    running = Runner(replace(QUICK, processes=2))
+    try:
+        found = running.measure(case(misbehaving.well_behaved))
+        first, second = found.trials
+        assert found.samples == first.samples + second.samples
+        assert all(trial.reference and trial.machine["wall"] for trial in found.trials)
+        assert len({running._workers[TIMING, number].pid for number in (0, 1)}) == 2
+        assert running.measure(case(misbehaving.well_behaved, "peak_memory")).trials == ()
+        assert set(running._workers) == {(TIMING, 0), (TIMING, 1), ("memory", 0)}
+    finally:
+        running.close()
+
+
+def test_afresh_is_another_measurement_in_other_processes(runner: Runner) -> None:
+    asked = case(misbehaving.well_behaved, name="twice")
+    first, before = runner.measure(asked), process(runner).pid
+    assert runner.measure(asked) == first
+    again = runner.measure(asked, afresh=True)
+    assert again.samples != first.samples
+    assert runner.measure(asked) == again, "it takes the place of the first"
+    assert process(runner).pid != before
 
 
 def test_networks_of_one_name_are_measured_apart() -> None:
@@ -156,36 +197,6 @@ def test_close_ends_every_worker() -> None:
     running.close()
     assert gone(worker.pid, within=1)
     running.close()
-
-
-ORPHANED = """
-import sys, threading, time
-sys.path.insert(0, {folder!r})
-import misbehaving
-from test_runner import QUICK, case, process
-from pytest_archbench.runner import Runner
-
-if __name__ == "__main__":  # a spawned child imports this file
-    runner = Runner(QUICK)
-    assert runner.measure(case(misbehaving.well_behaved)).status == "ok"
-    if {busy}:
-        threading.Thread(target=runner.measure, args=(case(misbehaving.sleeps),), daemon=True).start()
-        time.sleep(0.5)
-    print(process(runner).pid, flush=True)
-    time.sleep(600)
-"""
-
-
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-def test_a_worker_ends_with_its_killed_parent(tmp_path: Path, busy: bool) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(ORPHANED.format(folder=str(Path(__file__).parent), busy=busy))
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert psutil.pid_exists(pid)
-        parent.kill()
-        assert gone(pid)
 
 
 HOLDING = """
@@ -218,11 +229,11 @@ def test_a_measuring_runner_holds_the_lock(monkeypatch: pytest.MonkeyPatch) -> N
     class Witness:
         alive = True
 
-        def ask(self, _job: Job, _timeout: float) -> runners.Failure:
+        def ask(self, _verb: str, _job: Job, **_timeout: float) -> Failure:
             with pytest.raises(Timeout):
                 device_lock("cpu").acquire(timeout=0)
             held.append(True)
-            return runners.Failure("failed", "it only looked")
+            return Failure("failed", "it only looked")
 
     monkeypatch.setattr(runners, "Worker", Witness)
     assert Runner(QUICK).measure(case(misbehaving.well_behaved)).message == "it only looked"
@@ -249,7 +260,7 @@ def test_what_cannot_be_measured_is_skipped_with_the_reason(monkeypatch: pytest.
     found: Measurement = Runner(QUICK).measure(asked)
     assert (found.status, found.message) == ("skipped", "this board has no sensor")
     answer = perform(Job("counts", asked.architecture, asked.conditions, QUICK))
-    assert answer == runners.Failure("skipped", "this board has no sensor")
+    assert answer == Failure("skipped", "this board has no sensor")
 
 
 def test_what_a_network_warns_of_does_not_fail_it() -> None:
@@ -260,3 +271,83 @@ def test_what_a_network_warns_of_does_not_fail_it() -> None:
         return misbehaving.well_behaved()
 
     assert Runner(QUICK).measure(case(deprecated, "params")).value == 10
+
+
+CALM = Reading((1.0, 2.0, 3.0), input_shape=[4], reference=(0.5,))
+ONE = replace(CALM, disturbed=("a neighbour",))
+TWO = replace(CALM, disturbed=("a neighbour", "the heat"), samples=(9.0,))
+CRASHED = Failure("crashed", "ended with signal SIGKILL")
+
+
+def scripted(
+    monkeypatch: pytest.MonkeyPatch, *script: Reading | CannotMeasure | Failure, processes: int = 1
+) -> Measurement:
+    """What a runner makes of answers that come in this order, all of them asked for."""
+    answers = list(script)
+
+    class Scripted:
+        alive = True
+
+        def ask(self, verb: str, _job: Job, timeout: float) -> Any:
+            assert (verb, timeout) == ("measure", QUICK.timeout)
+            answer = answers.pop(0)
+            return answer if isinstance(answer, Failure) else {"latency": answer}
+
+    monkeypatch.setattr(runners, "Worker", Scripted)
+    found = Runner(replace(QUICK, processes=processes)).measure(case(misbehaving.well_behaved))
+    assert answers == []
+    return found
+
+
+def test_a_disturbed_trial_is_taken_again_and_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = scripted(monkeypatch, ONE, CALM)
+    assert (found.samples, found.trials) == (CALM.samples, (Trial(CALM.samples, CALM.reference),))
+    assert found.left_out == (Trial(ONE.samples, ONE.reference, disturbed=ONE.disturbed),)
+    assert found.notes == ("1 trials were disturbed and taken again (a neighbour)",)
+
+
+def test_of_trials_that_are_all_disturbed_the_least_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = scripted(monkeypatch, *[TWO, ONE, TWO][: REPEATS + 1])
+    assert found.samples == ONE.samples
+    assert [trial.disturbed for trial in found.left_out] == [TWO.disturbed, TWO.disturbed]
+    assert found.notes == (
+        "2 trials were disturbed and taken again (a neighbour; the heat)",
+        "disturbed all the same: a neighbour",
+    )
+
+
+def test_every_process_has_its_own_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = scripted(monkeypatch, CALM, TWO, CALM, processes=2)
+    assert (len(found.trials), len(found.left_out)) == (2, 1)
+    assert found.samples == CALM.samples * 2
+
+
+@pytest.mark.parametrize("script", [(CRASHED,), (CALM, CRASHED), (ONE, CRASHED), (CALM, ONE, TWO, CRASHED)])
+def test_a_process_that_fails_ends_the_case(monkeypatch: pytest.MonkeyPatch, script: tuple[Any, ...]) -> None:
+    found = scripted(monkeypatch, *script, processes=3)
+    assert (found.status, found.message, found.samples, found.trials) == ("crashed", CRASHED.message, (), ())
+
+
+def test_a_meter_without_its_sensor_skips_the_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = scripted(monkeypatch, CannotMeasure("no sensor"))
+    assert (found.status, found.message) == ("skipped", "no sensor")
+
+
+@pytest.mark.parametrize(
+    ("samples", "sentence"),
+    [
+        # 95 % of ten samples: the second and the ninth, 9 - 2 around 5.5.
+        (tuple(map(float, range(1, 11))), "the median is known to ±63.64%, ±50.00% was asked for"),
+        ((1.0, 2.0), "the median is known from too few samples to state its precision, ±50.00% was asked for"),
+        ((1.0,) * 10, ""),
+    ],
+)
+def test_it_says_how_far_a_time_is_from_the_precision_asked_for(
+    monkeypatch: pytest.MonkeyPatch, samples: tuple[float, ...], sentence: str
+) -> None:
+    found = scripted(monkeypatch, replace(CALM, samples=samples))
+    assert found.imprecise == (f"{sentence}; raise --archbench-time-budget" if sentence else "")
+
+
+def test_a_count_is_never_imprecise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scripted(monkeypatch, replace(CALM, samples=(1,), reference=())).imprecise == ""

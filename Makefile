@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test test-slow lint race clean help
+.PHONY: bench test test-slow lint race race-noise race-memory clean help
 
 bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
 	$(BIN)/pytest --archbench --device=cpu
@@ -22,6 +22,12 @@ lint: $(INSTALLED) ## style and types
 
 race: $(INSTALLED) $(VENV)/.raced ## counting against fvcore, ptflops, thop, torchinfo, calflops, torchprofile and torch
 	$(BIN)/python tools/race_counting.py
+
+race-noise: $(INSTALLED) ## false alarms, detection and smallest detectable change of our verdicts and of others; half an hour
+	$(BIN)/python tools/race_noise.py
+
+race-memory: $(INSTALLED) ## peak host memory: how well it repeats, and against torch's profiler
+	$(BIN)/python tools/race_memory.py
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -166,8 +166,11 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
     if len(past) < FEWEST:
         found = f"{FEWEST} comparable earlier runs are needed and there are {len(past)}: run {FEWEST - len(past)} more"
         return Verdict("no baseline", f"{_subject(ours)}, no baseline: {'; '.join([found, *left_out])}")
-    middle = statistics.median(point.value for point in past)
-    source = f"the median of {len(past)} runs"
+    return _against_median(ours, past, metric, series, left_out)
+
+
+def _against_median(ours: Point, past: Sequence[Point], metric: Metric, series: int, left_out: list[str]) -> Verdict:
+    middle, source = statistics.median(point.value for point in past), f"the median of {len(past)} runs"
     if not all(level(point, metric) > 0 for point in (ours, *past)):
         return _verdict("inconclusive", ours, source, middle, NOT_POSITIVE)
     logs = [math.log(level(point, metric)) for point in past]

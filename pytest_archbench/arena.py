@@ -82,8 +82,8 @@ class Arena:
             reason = f"{case.architecture.name} {case.metric}: not comparable with {self.opponent.label}: "
             reason += lacking.message or "operators without a formula"
             return Bout(ours, Verdict("inconclusive", reason, self.opponent.label), account)
-        there = replace(points[1], run=self.opponent.label)
-        return Bout(ours, past.against_baseline(points[0], there, METRICS[case.metric]), account)
+        verdict = past.against_baseline(points[0], points[1], METRICS[case.metric], self.opponent.label)
+        return Bout(ours, verdict, account)
 
     def _account(self, **found: Any) -> dict[str, Any]:
         return {"side": self.opponent.label, **self.opponent.facts, "tolerance": self.tolerance, **found}
@@ -109,6 +109,13 @@ class Arena:
         """End every process."""
         for number in list(self._pairs):
             self._stop(number)
+
+
+def recalled(row: Mapping[str, Any] | None) -> Bout | None:
+    """The bout that a journal's row tells of, if it does."""
+    if row is None or "against" not in row:
+        return None
+    return Bout(store.measurement(row), Verdict(**row["verdicts"][-1]), row["against"])
 
 
 def race(ours: Case, theirs: Case, here: Runner, tolerance: float) -> Bout:

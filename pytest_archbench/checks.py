@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_archbench import inputs, judge, limits, replay, store
-from pytest_archbench.arena import Arena, race
+from pytest_archbench.arena import Arena, race, recalled
 from pytest_archbench.baselines import key_of, matching
 from pytest_archbench.duel import SideFailed
 from pytest_archbench.limits import Limit
@@ -71,7 +71,7 @@ class Archbench:
     def _conclude_bout(self, case: Case, session: Session, arena: Arena) -> None:
         """Judge a case against the other side, and by what was published."""
         __tracebackhide__ = True
-        bout = arena.bout(case, session.runner)
+        bout = recalled(session.recorded.row(case)) or arena.bout(case, session.runner)
         published = _published(session, case, bout.measurement)
         compared = [verdict for verdict in published if verdict.source]  # that nothing was published is no news here
         self._record(bout.measurement, (*compared, bout.verdict), case.architecture, against=bout.account)

@@ -105,19 +105,20 @@ def band(tolerance: float, noise: float = 0.0) -> Band:
     return Band(min(floor, -noise), max(math.log1p(tolerance), noise))
 
 
-def against_baseline(ours: Point, theirs: Point, metric: Metric) -> Verdict:
+def against_baseline(ours: Point, theirs: Point, metric: Metric, source: str = "") -> Verdict:
     """Compare with one promoted value: a count exactly, anything else with the uncertainty of both sides.
 
     A side with five trials or more has the signed-rank interval of its trials' log-levels: it asks for no normal noise,
     and one wild process does not stretch it as it would a t interval. A side with fewer has ``PROCESS_BIAS`` over the
     root of its trials, together with its own uncertainty. Regressed or improved only where the whole interval of the
-    ratio lies beyond the metric's tolerance; passed where the estimate lies within.
+    ratio lies beyond the metric's tolerance; passed where the estimate lies within. ``source`` is what the sentence
+    calls theirs, its run without it.
     """
-    source = f"run {theirs.run}"
+    source = source or f"run {theirs.run}"
     if difference := unlike(ours, theirs, metric):
         return _verdict("incomparable", ours, source, theirs.value, difference)
     if metric.better == "equal":
-        return _exactly(ours, theirs)
+        return _exactly(ours, theirs, source)
     if not all(value > 0 for value in (*levels(ours, metric), *levels(theirs, metric))):
         return _verdict("inconclusive", ours, source, theirs.value, NOT_POSITIVE)
     shift = _side(ours, metric) - _side(theirs, metric)
@@ -161,7 +162,7 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
         reason = "; ".join([unlike(ours, latest, metric), *left_out])
         return _verdict("incomparable", ours, f"run {latest.run}", latest.value, reason)
     if metric.better == "equal" and comparable:
-        return _exactly(ours, comparable[-1])
+        return _exactly(ours, comparable[-1], f"run {comparable[-1].run}")
     past = comparable[-nights:]
     if len(past) < FEWEST:
         found = f"{FEWEST} comparable earlier runs are needed and there are {len(past)}: run {FEWEST - len(past)} more"
@@ -218,12 +219,11 @@ def settled(log_ratios: Sequence[float], tolerance: float, metric: Metric) -> bo
     return outside or limits.low <= interval.low <= interval.high <= limits.high
 
 
-def _exactly(ours: Point, theirs: Point) -> Verdict:
+def _exactly(ours: Point, theirs: Point, source: str) -> Verdict:
     """Compare a property of the graph, which no noise excuses."""
-    source = f"run {theirs.run}"
     if ours.value == theirs.value:
         return _verdict("passed", ours, source, theirs.value, "equal")
-    reason = f"{ours.value} instead of {theirs.value}, a property of the graph changed: mend it or promote the run"
+    reason = f"{ours.value} instead of {theirs.value}, a property of the graph changed: mend it, or promote the run if it is meant"
     change = (ours.value - theirs.value) / theirs.value if theirs.value else None
     return _verdict("deviates", ours, source, theirs.value, reason, change)
 

@@ -14,6 +14,8 @@ from pytest_archbench.tally import tally
 
 EVERY = 15.0
 """Seconds between two lines where the output is a file; on a terminal each case shows its text."""
+MOST_COMPARED = 20
+"""Comparisons with another side that the terminal lists."""
 BELOW = "\033D\033M\0337\033D\r\033[K{text}\0338"
 """What shows a text on the terminal's next line and returns: room is made by going down (scrolling) and up again."""
 
@@ -104,8 +106,23 @@ def summarise(reporter: pytest.TerminalReporter, run: Run, written: Sequence[Pat
     reporter.write_line("measured: " + ", ".join(f"{count} {status}" for status, count in sorted(measured.items())))
     said = [f"{count} {word}" for word, count in tally(run.rows).items()]
     reporter.write_line("verdicts: " + (", ".join(said) or "none"))
+    for line in compared(run):
+        reporter.write_line(line)
     for path in written:
         reporter.write_line(f"  {_short(path)}")
+
+
+def compared(run: Run) -> list[str]:
+    """What was timed against another side, the largest change first."""
+    sentences = [
+        (abs(verdict["change"] or 0.0), verdict["reason"])
+        for row in run.rows
+        for verdict in row["verdicts"]
+        if "log_ratios" in row.get("against", {}) and verdict["source"] == row["against"]["side"]
+    ]
+    said = [sentence for _, sentence in sorted(sentences, reverse=True)]
+    left = len(said) - MOST_COMPARED
+    return [*said[:MOST_COMPARED], *([f"and {left} more in the journal"] if left > 0 else [])]
 
 
 def _short(path: Path) -> str:

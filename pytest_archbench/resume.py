@@ -14,12 +14,13 @@ from pytest_archbench.records import Case, Measurement
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Good measurements of a journal, by architecture, key of its figures, metric, device and batch size.
+    """Good measurements of a journal and their rows, by architecture, key of figures, metric, device and batch size.
 
     ``same_code``: whether the commit is what it was, as far as it is known, and with it the user's own networks.
     """
 
     measurements: Mapping[tuple[str, str, str, str, int], Measurement] = field(default_factory=dict)
+    rows: Mapping[tuple[str, str, str, str, int], Mapping[str, Any]] = field(default_factory=dict)
     same_code: bool = False
 
     @classmethod
@@ -33,22 +34,37 @@ class Recorded:
         run = store.read(folder)
         for part in ("environment", "devices"):
             _require_same(folder / store.JOURNAL, part, run.header.get(part), header[part])
-        found = ((row["topology"], store.measurement(row)) for row in run.rows if row.get("status") == "ok")
+        rows = {_key(row): row for row in run.rows if row["status"] == "ok"}
         return cls(
-            {(m.architecture, key, m.metric, m.conditions.device, m.conditions.batch_size): m for key, m in found},
+            {key: store.measurement(row) for key, row in rows.items()},
+            rows,
             same_code=header.get("commit") == run.header.get("commit"),
         )
 
     def get(self, case: Case) -> Measurement | None:
         """The measurement of a case, if there is one of this very network under the same conditions."""
         entry, asked = case.architecture, case.conditions
-        found = self.measurements.get((entry.name, key_of(entry), case.metric, asked.device, asked.batch_size))
+        found = self.measurements.get(_asked(case))
         if found is None or (entry.is_users_own and not self.same_code):
             return None
         fed = inputs.plain(asked.input_shape)
         same_input = fed is None or fed == found.conditions.input_shape
         taken = replace(found.conditions, input_shape=asked.input_shape, dtype=asked.dtype)
         return found if same_input and taken == asked else None
+
+    def row(self, case: Case) -> Mapping[str, Any] | None:
+        """The journal's row of a case that ``get`` gives back."""
+        return self.rows[_asked(case)] if self.get(case) is not None else None
+
+
+def _asked(case: Case) -> tuple[str, str, str, str, int]:
+    entry, asked = case.architecture, case.conditions
+    return entry.name, key_of(entry), case.metric, asked.device, asked.batch_size
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str, str, int]:
+    conditions = row["conditions"]
+    return row["architecture"], row["topology"], row["metric"], conditions["device"], conditions["batch_size"]
 
 
 def _require_same(path: Path, part: str, before: Any, now: Any) -> None:

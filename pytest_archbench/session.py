@@ -104,7 +104,7 @@ class Session:
         """The journal's first line; what may not differ in a resumed run stands under its environment."""
         devices = {device.name: {"kind": device.kind, **device.fingerprint} for device in self.plan.devices}
         header = environment.header(devices, self.config.rootpath)
-        asked = {"threads": self.plan.options.threads, "counter": self.plan.options.counter}
+        asked = {key: getattr(self.plan.options, key) for key in ("threads", "counter", "processes")}
         against = {"against": dict(opponent.facts)} if opponent else {}
         return {**header, "environment": {**header["environment"], **asked, **against}}
 

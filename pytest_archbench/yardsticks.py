@@ -37,6 +37,11 @@ class Yardsticks:
         metric, key = METRICS[point.metric], history.key(point)
         found = [past.against_baseline(point, self.promoted[key], metric)] if key in self.promoted else []
         if self.earlier is not None:
-            series = self.earlier.series
-            found.append(past.against_history(point, series.get(key, ()), metric, max(1, len(series))))
+            earlier = self.earlier.series.get(key, ())
+            found.append(past.against_history(point, earlier, metric, max(1, _noisy(self.earlier))))
         return tuple(found)
+
+
+def _noisy(earlier: Past) -> int:
+    """How many series may raise a false alarm: a count cannot."""
+    return sum(METRICS[metric].better != "equal" for _, metric, _, _ in earlier.series if metric in METRICS)

@@ -79,8 +79,8 @@ def test_it_is_inconclusive_when_nothing_was_measured(figures: list[Baseline]) -
     [
         (OURS, MACS, False, "no published figure speaks of it; add one under baselines/published"),
         (OURS, MACS, True, "nobody has published it; assert what you know in a test (archbench.check)"),
-        (timed(1.0), LATENCY, True, "nothing was published for this device; state a limit in a test of yours"),
-        (timed(1.0), LATENCY, False, "nothing was published for this device; state a limit in a test of yours"),
+        (timed(1.0), LATENCY, True, "nothing was published for this device; promote a run (archbench promote), or"),
+        (timed(1.0), LATENCY, False, "nothing was published for this device; promote a run (archbench promote), or"),
     ],
 )
 def test_it_says_what_to_do_when_no_figure_exists(

@@ -52,7 +52,7 @@ def test_a_count_must_be_equal_to_the_unit() -> None:
     verdict = against_baseline(ours, run(1814073343, MACS), MACS)
     assert verdict.outcome == "deviates"
     assert verdict.change == 1 / 1814073343
-    assert "1814073344 instead of 1814073343, a property of the graph changed: mend it or promote" in verdict.reason
+    assert "1814073344 instead of 1814073343, a property of the graph changed: mend it, or promote" in verdict.reason
 
 
 def test_it_names_what_makes_two_runs_incomparable() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from pytest_archbench.baselines import SIZELESS, square
+from pytest_archbench.past import CHANGED_GRAPH, LINKS
 from pytest_archbench.records import Baseline, Measurement, Metric, Number, Outcome, Verdict
 from pytest_archbench.units import readable, relative
 
@@ -106,7 +107,7 @@ def judge_own(measurement: Measurement, baseline: Number, metric: Metric, source
     if metric.better == "equal":
         if ours == baseline:
             return _verdict("passed", measurement, figure, "equal")
-        return _verdict("deviates", measurement, figure, "a property of the graph changed: mend it or promote the run")
+        return _verdict("deviates", measurement, figure, CHANGED_GRAPH)
     if abs(ours - baseline) <= metric.tolerance * abs(baseline):
         return _verdict("passed", measurement, figure, f"within {metric.tolerance:.1%}")
     if (ours < baseline) == (metric.better == "lower"):
@@ -145,24 +146,13 @@ def _is_expected(ours: Number, expected: Number, metric: Metric) -> bool:
     return abs(ours - expected) <= metric.tolerance * abs(expected)
 
 
-_LINKS: dict[Outcome, str] = {
-    "passed": "agrees with",
-    "known deviation": "known deviation from",
-    "deviates": "deviates from",
-    "regressed": "regressed from",
-    "improved": "improved on",
-    "incomparable": "incomparable with",
-    "inconclusive": "inconclusive against",
-}
-
-
 def _verdict(outcome: Outcome, measurement: Measurement, baseline: Baseline | None, reason: str) -> Verdict:
     """``alexnet macs: 714.2 MMAC, deviates (+8.2 %) from bianco2018 0.66 G (Fig. 1): ...``"""
     subject = f"{measurement.architecture} {measurement.metric}: {readable(measurement.value, measurement.unit)}"
     if baseline is None:
         return Verdict(outcome, f"{subject}, {outcome}: {reason}")
     change = _change(measurement.value, baseline.value)
-    verb, _, preposition = _LINKS[outcome].rpartition(" ")
+    verb, preposition = LINKS[outcome]
     compared = outcome not in ("incomparable", "inconclusive") and change is not None
     link = f"{verb} ({relative(change)}) {preposition}" if compared else f"{verb} {preposition}"
     figure = f"{baseline.source} {baseline.printed} {baseline.printed_unit}".rstrip()

@@ -43,14 +43,18 @@ _OUTCOMES: Mapping[tuple[Better, Side], Outcome] = {
     ("higher", "between"): "inconclusive",
 }
 
-_LINKS: Mapping[Outcome, tuple[str, str]] = {
+LINKS: Mapping[Outcome, tuple[str, str]] = {
     "passed": ("agrees", "with"),
+    "known deviation": ("known deviation", "from"),
     "deviates": ("deviates", "from"),
     "regressed": ("regressed", "from"),
     "improved": ("improved", "on"),
     "incomparable": ("incomparable", "with"),
     "inconclusive": ("inconclusive", "against"),
 }
+"""What stands before and after the change in a verdict's sentence."""
+
+CHANGED_GRAPH = "a property of the graph changed: mend it, or promote the run if it is meant"
 
 _ADVICE: Mapping[Outcome, str] = {
     "passed": "within {bound}",
@@ -223,7 +227,7 @@ def _exactly(ours: Point, theirs: Point, source: str) -> Verdict:
     """Compare a property of the graph, which no noise excuses."""
     if ours.value == theirs.value:
         return _verdict("passed", ours, source, theirs.value, "equal")
-    reason = f"{ours.value} instead of {theirs.value}, a property of the graph changed: mend it, or promote the run if it is meant"
+    reason = f"{ours.value} instead of {theirs.value}, {CHANGED_GRAPH}"
     change = (ours.value - theirs.value) / theirs.value if theirs.value else None
     return _verdict("deviates", ours, source, theirs.value, reason, change)
 
@@ -255,7 +259,7 @@ def _verdict(
 
 def _sentence(outcome: Outcome, subject: str, source: str, figure: str, reason: str, change: float | None) -> Verdict:
     """``resnet18 latency: 41.20 ms, regressed (+8.1 %) from the median of 20 runs 38.10 ms: ...``"""
-    verb, preposition = _LINKS[outcome]
+    verb, preposition = LINKS[outcome]
     link = f"{verb} ({relative(change)}) {preposition}" if change is not None else f"{verb} {preposition}"
     there = f"{source} {figure}".rstrip()
     return Verdict(outcome, f"{subject}, {link} {there}: {reason}", source=source, baseline=figure, change=change)

@@ -15,6 +15,7 @@ from pytest_archbench.baselines import key_of, matching
 from pytest_archbench.duel import SideFailed
 from pytest_archbench.limits import Limit
 from pytest_archbench.meters import counts
+from pytest_archbench.outcomes import RESULTS, worst
 from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Number, Verdict
 from pytest_archbench.registry import METRICS
 
@@ -122,9 +123,9 @@ class Archbench:
         if not_slower_than is not None:
             limits.require_module(not_slower_than)
             demanded += self._raced(replace(own, input_shape=fed), not_slower_than, batch_size)
-        if wrong := [verdict.reason for verdict in demanded if judge.RESULTS[verdict.outcome] == "fail"]:
+        if wrong := [verdict.reason for verdict in demanded if RESULTS[verdict.outcome] == "fail"]:
             pytest.fail("\n".join(wrong), pytrace=False)
-        if doubtful := [verdict.reason for verdict in demanded if judge.RESULTS[verdict.outcome] == "skip"]:
+        if doubtful := [verdict.reason for verdict in demanded if RESULTS[verdict.outcome] == "skip"]:
             pytest.skip("\n".join(doubtful))
         return counted
 
@@ -273,10 +274,10 @@ def _conclude(measurement: Measurement, verdicts: tuple[Verdict, ...]) -> None:
     if measurement.status != "ok":
         subject = f"{measurement.architecture} {measurement.metric}"
         pytest.fail(f"{subject}: {measurement.status}: {measurement.message}", pytrace=False)
-    decisive = judge.worst(verdicts)
-    result = judge.RESULTS[decisive.outcome]
+    decisive = worst(verdicts)
+    result = RESULTS[decisive.outcome]
     if result == "fail":
-        wrong = [v.reason for v in verdicts if judge.RESULTS[v.outcome] == "fail"]
+        wrong = [v.reason for v in verdicts if RESULTS[v.outcome] == "fail"]
         pytest.fail("\n".join(wrong), pytrace=False)
     if result == "skip":
         pytest.skip(decisive.reason)

@@ -15,6 +15,7 @@ import click
 from pytest_archbench import devices, history, judge, outputs, own, plan, store, trend
 from pytest_archbench.baselines import matching
 from pytest_archbench.devices import NoDevice
+from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.records import Architecture, Conditions, Measurement, Point
 from pytest_archbench.registry import METRICS, UnknownName, near
 from pytest_archbench.units import readable, relative
@@ -205,7 +206,7 @@ def _change(before: Point, after: Point) -> float | None:
 def _doubts(row: Mapping[str, Any]) -> list[str]:
     """What a promoting user should know of a value."""
     outcomes = sorted({verdict["outcome"] for verdict in row["verdicts"]})
-    failing = [f"its run judged it {outcome}" for outcome in outcomes if judge.RESULTS[outcome] == "fail"]
+    failing = [f"its run judged it {outcome}" for outcome in outcomes if RESULTS[outcome] == "fail"]
     return failing + ([f"imprecise: {_shown(row['imprecise'])}"] if row.get("imprecise") else [])
 
 

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from pytest_archbench.baselines import SIZELESS, square
-from pytest_archbench.past import CHANGED_GRAPH, LINKS
+from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
 from pytest_archbench.records import Baseline, Measurement, Metric, Number, Outcome, Verdict
 from pytest_archbench.units import readable, relative
-
-Result = Literal["fail", "pass", "skip"]
-
-RESULTS: dict[Outcome, Result] = {
-    "regressed": "fail",
-    "deviates": "fail",
-    "known deviation": "pass",
-    "passed": "pass",
-    "improved": "pass",
-    "inconclusive": "skip",
-    "incomparable": "skip",
-    "no baseline": "skip",
-}
-"""What a test does on an outcome, worst outcome first: it fails on any failure, skips where nothing was compared."""
 
 OURS = "archbench"
 """The counter whose known deviations the baselines document."""
@@ -35,12 +20,6 @@ NO_FIGURE_OF_A_DEVICE = (
 )
 NO_FIGURE_OF_YOURS = "nobody has published it; assert what you know in a test (archbench.check)"
 """What to do about a missing baseline."""
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict that decides about a test; raises ValueError where there is none."""
-    order = list(RESULTS)
-    return min(verdicts, key=lambda verdict: order.index(verdict.outcome))
 
 
 def verdicts(

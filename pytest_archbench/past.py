@@ -18,6 +18,7 @@ from pytest_archbench.alarm import alarm_factor as alarm_factor
 from pytest_archbench.levels import can_be_normalised, is_normalised, levels
 from pytest_archbench.levels import level as level
 from pytest_archbench.levels import unlike as unlike
+from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
 from pytest_archbench.records import Better, Metric, Number, Outcome, Point, Verdict
 from pytest_archbench.units import readable, relative
 
@@ -42,19 +43,6 @@ _OUTCOMES: Mapping[tuple[Better, Side], Outcome] = {
     ("lower", "between"): "inconclusive",
     ("higher", "between"): "inconclusive",
 }
-
-LINKS: Mapping[Outcome, tuple[str, str]] = {
-    "passed": ("agrees", "with"),
-    "known deviation": ("known deviation", "from"),
-    "deviates": ("deviates", "from"),
-    "regressed": ("regressed", "from"),
-    "improved": ("improved", "on"),
-    "incomparable": ("incomparable", "with"),
-    "inconclusive": ("inconclusive", "against"),
-}
-"""What stands before and after the change in a verdict's sentence."""
-
-CHANGED_GRAPH = "a property of the graph changed: mend it, or promote the run if it is meant"
 
 _ADVICE: Mapping[Outcome, str] = {
     "passed": "within {bound}",

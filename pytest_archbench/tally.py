@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_archbench.judge import RESULTS, Result
+from pytest_archbench.outcomes import RESULTS, Result
 from pytest_archbench.records import Status
 
 UNMEASURED: tuple[Status, ...] = ("crashed", "failed", "timeout", "oom")

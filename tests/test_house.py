@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("records", "stats", "files", "environment", "inputs", "places", "machine"),
-    ("registry", "units", "options", "hooks", "nodes", "levels", "alarm"),
+    ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes"),
     ("conversions", "store", "catalogue", "counting", "devices", "replay", "past", "limits"),
     ("baselines", "meters", "benchmark_json", "history", "trend"),
     ("judge", "jobs", "plan", "resume", "own"),

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_archbench.judge import RESULTS, judge, judge_own, verdicts, worst
+from pytest_archbench.judge import judge, judge_own, verdicts
+from pytest_archbench.outcomes import RESULTS, worst
 from pytest_archbench.records import Baseline, Conditions, KnownDeviation, Measurement, Metric, Outcome, Verdict
 
 MACS = Metric("macs", "MAC", "equal", per_device=False)

@@ -12,7 +12,8 @@ import torch
 import bench_suite.suites  # noqa: F401  the import enters the suites
 from pytest_archbench.baselines import Published, key_of, load, matching
 from pytest_archbench.counting import Counts, count, on_meta
-from pytest_archbench.judge import RESULTS, judge
+from pytest_archbench.judge import judge
+from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.records import Architecture, Baseline, Conditions, Measurement, Metric
 from pytest_archbench.registry import SUITES
 

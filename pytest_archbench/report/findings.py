@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pytest_archbench.judge import RESULTS
+from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.report import frames
 from pytest_archbench.tally import UNMEASURED, tally
 

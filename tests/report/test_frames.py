@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from report_data import HEADER, Run, published, row, small, verdict
 
-from pytest_archbench.judge import RESULTS
+from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.report import frames
 
 

@@ -1,0 +1,41 @@
+"""What an outcome means: for a test, for a reader, and in a verdict's sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from pytest_archbench.records import Outcome, Verdict
+
+Result = Literal["fail", "pass", "skip"]
+
+RESULTS: dict[Outcome, Result] = {
+    "regressed": "fail",
+    "deviates": "fail",
+    "known deviation": "pass",
+    "passed": "pass",
+    "improved": "pass",
+    "inconclusive": "skip",
+    "incomparable": "skip",
+    "no baseline": "skip",
+}
+"""What a test does on an outcome, worst outcome first: it fails on any failure, skips where nothing was compared."""
+
+LINKS: Mapping[Outcome, tuple[str, str]] = {
+    "passed": ("agrees", "with"),
+    "known deviation": ("known deviation", "from"),
+    "deviates": ("deviates", "from"),
+    "regressed": ("regressed", "from"),
+    "improved": ("improved", "on"),
+    "incomparable": ("incomparable", "with"),
+    "inconclusive": ("inconclusive", "against"),
+}
+"""What stands before and after the change in a verdict's sentence."""
+
+CHANGED_GRAPH = "a property of the graph changed: mend it, or promote the run if it is meant"
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict that decides about a test; raises ValueError where there is none."""
+    order = list(RESULTS)
+    return min(verdicts, key=lambda verdict: order.index(verdict.outcome))

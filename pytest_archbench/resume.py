@@ -25,13 +25,16 @@ class Recorded:
 
     @classmethod
     def of(cls, folder: Path, header: Mapping[str, Any]) -> Recorded:
-        """Read the journal in ``folder``; what failed there is left to be measured again.
+        """Read the journal in ``folder``; what failed there is left to be measured again. One that was cut off within
+        its header holds nothing.
 
         Raises: JournalError where the journal is damaged or was written in another environment.
         """
         if not (folder / store.JOURNAL).exists():
             return cls()
         run = store.read(folder)
+        if run == store.NOTHING:
+            return cls()
         for part in ("environment", "devices"):
             _require_same(folder / store.JOURNAL, part, run.header.get(part), header[part])
         rows = {_key(row): row for row in run.rows if row["status"] == "ok"}

@@ -1,6 +1,10 @@
 """A run and its journal: one JSON object per line, whole lines only, written and flushed case by case.
 
 Schema 1 (first): a header line, then one line per measurement. Unknown keys are kept by readers.
+
+A journal may end at any byte, where its writer was killed or the disk was full: what is read is its whole lines. One
+that ends within its header is ``NOTHING``, a run without a name that has measured nothing, and a resumed run begins it
+anew.
 """
 
 from __future__ import annotations
@@ -8,7 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,12 @@ class Run:
 
     header: dict[str, Any]
     rows: tuple[dict[str, Any], ...]
+
+
+NOTHING = Run({"schema": SCHEMA, "run": "unnamed"}, ())
+"""What a journal says that ends within its header."""
+HEAD = '{"schema": '
+"""How a header begins."""
 
 
 def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "", topology: str = "") -> dict[str, Any]:
@@ -169,12 +179,15 @@ def _set_aside(path: Path) -> None:
 
 
 def read(path: Path) -> Run:
-    """Read a journal, or the journal of a folder. A torn last line is tolerated, any other damage is not.
+    """Read a journal, or the journal of a folder. A torn last line is left out, any other damage is not tolerated.
 
     Raises: JournalError with file, line and what to do.
     """
     path = path / JOURNAL if path.is_dir() else path
-    (where, header), *rows = _objects(path) or [(f"{path}:1", {})]
+    lines = _lines(path)
+    if len(lines) == 1 and _is_cut_header(lines[0]):
+        return NOTHING
+    (where, header), *rows = _objects(path, lines) or [(f"{path}:1", {})]
     if "run" not in header:
         raise JournalError(f"{where}: expected a header with the key 'run'; this is not an archbench journal")
     if header.get("schema") != SCHEMA:
@@ -186,14 +199,21 @@ def read(path: Path) -> Run:
     return Run(header, tuple(row for _, row in rows))
 
 
-def _objects(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Every line's object, with file and line."""
+def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise JournalError(
             f"{path}: no journal can be read here ({error.strerror}); run pytest --archbench first"
         ) from None
+
+
+def _is_cut_header(line: str) -> bool:
+    return HEAD.startswith(line[: len(HEAD)]) and not _is_json(line.encode())
+
+
+def _objects(path: Path, lines: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """Every line's object, with file and line."""
     found = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -40,6 +40,16 @@ GOOD = [
     ("precision", "0.02", 0.02),
     ("timeout", "1h", 3600.0),
     ("timeout", "5m", 300.0),
+    ("processes", "1", 1),
+    ("processes", "100", 100),
+    ("baselines", "kept/devices", Path("kept/devices")),
+    ("history", "", None),
+    ("history", " ", None),
+    ("history", "reports/previous", Path("reports/previous")),
+    ("against", "", ""),
+    ("against", " HEAD~1 ", "HEAD~1"),
+    ("against_python", "../old/.venv/bin/python", "../old/.venv/bin/python"),
+    ("tolerance", "2%", 0.02),
     ("out", "some where/reports", Path("some where/reports")),
     ("out", ".", Path()),
 ]
@@ -66,6 +76,12 @@ BAD = [
     ("time_budget", "9" * 400, TIME),
     ("timeout", "", TIME),
     ("timeout", "soon", TIME),
+    ("processes", "0", WHOLE),
+    ("processes", "few", WHOLE),
+    ("processes", "101", "expected a whole number from 1 to 100"),
+    ("baselines", " ", FOLDER),
+    ("tolerance", "0", FRACTION),
+    ("tolerance", "two per cent", FRACTION),
     ("out", "", FOLDER),
     ("out", "  ", FOLDER),
     ("precision", "0%", FRACTION),
@@ -76,7 +92,7 @@ BAD = [
     ("precision", "1% or so", FRACTION),
     ("precision", "%", FRACTION),
 ]
-ANYTHING = {"arch", "suite", "metric"}
+ANYTHING = {"arch", "suite", "metric", "history", "against", "against_python"}
 """Options whose text cannot be wrong by itself: what it names is looked for later."""
 
 
@@ -109,15 +125,21 @@ def test_the_defaults_are_read_like_any_text() -> None:
         time_budget=2.0,
         precision=0.01,
         timeout=600.0,
+        processes=1,
         out=Path("reports"),
+        baselines=Path("baselines/devices"),
+        history=None,
+        against="",
+        against_python="",
+        tolerance=0.02,
     )
     assert parse({}).settings == Settings()
 
 
 def test_settings_are_what_was_asked_for() -> None:
-    given_texts = {"counter": "fvcore", "time_budget": "1s", "precision": "5%", "timeout": "7s"}
+    given_texts = {"counter": "fvcore", "time_budget": "1s", "precision": "5%", "timeout": "7s", "processes": "3"}
     asked = parse({key: (text, "ini") for key, text in given_texts.items()})
-    assert asked.settings == Settings(counter="fvcore", time_budget=1.0, precision=0.05, timeout=7.0)
+    assert asked.settings == Settings(counter="fvcore", time_budget=1.0, precision=0.05, timeout=7.0, processes=3)
 
 
 def test_an_option_has_one_name_in_three_spellings() -> None:

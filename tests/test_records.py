@@ -15,7 +15,9 @@ from pytest_archbench.records import (
     InvalidRecord,
     Measurement,
     Metric,
+    Reading,
     Settings,
+    Trial,
     Verdict,
 )
 
@@ -39,6 +41,22 @@ def test_the_value_is_the_median(samples: tuple[float, ...], value: float) -> No
     assert type(found) is type(value)
 
 
+def test_of_several_trials_each_counts_once() -> None:
+    """A process has a bias that more samples of it do not remove: medians 1, 5 and 3, not the median of all."""
+    trials = (Trial((1.0,) * 9), Trial((4.0, 6.0)), Trial((3.0,)))
+    samples = tuple(sample for trial in trials for sample in trial.samples)
+    assert measured(samples=samples, trials=trials).value == 3.0
+    assert measured(samples=samples).value == 1.0
+
+
+def test_one_trial_is_its_samples() -> None:
+    assert measured(samples=(4, 1), trials=(Trial((4, 1)),)).value == 2.5
+
+
+def test_what_was_left_out_is_in_no_value() -> None:
+    assert measured(samples=(2.0,), trials=(Trial((2.0,)),), left_out=(Trial((9.0,)),)).value == 2.0
+
+
 def test_what_was_not_measured_has_no_value() -> None:
     assert measured(status="timeout", samples=(), message="no answer").value is None
 
@@ -49,6 +67,13 @@ def test_what_was_not_measured_has_no_value() -> None:
         ({"samples": ()}, "measurement net latency: status ok needs at least one sample"),
         ({"samples": (1.0, math.nan)}, "a sample is not finite"),
         ({"samples": (math.inf,)}, "a sample is not finite"),
+        ({"trials": (Trial((2.0,)),)}, "the trials' samples are not the samples"),
+        ({"samples": (1.0, 2.0), "trials": (Trial((2.0,)), Trial((1.0,)))}, "the trials' samples are not the samples"),
+        ({"samples": (1.0, 2.0), "trials": (Trial((1.0,)),)}, "the trials' samples are not the samples"),
+        (
+            {"status": "crashed", "samples": (), "message": "gone", "trials": (Trial((1.0,)),)},
+            "the trials' samples are not the samples",
+        ),
         ({"status": "failed", "message": "broken"}, "status failed cannot carry samples"),
         ({"status": "oom", "samples": ()}, "status oom needs a message that says why"),
         (
@@ -108,7 +133,9 @@ def test_a_case_has_a_stable_name() -> None:
     assert Case(NET, "latency", Conditions("cuda:1", batch_size=8)).id == "net-cuda:1-bs8"
 
 
-@pytest.mark.parametrize("record", [measured(), HERE, NET, Settings(), Verdict("passed", "because")])
+@pytest.mark.parametrize(
+    "record", [measured(), HERE, NET, Settings(), Trial((1.0,)), Reading((1.0,)), Verdict("passed", "because")]
+)
 def test_records_do_not_change(record: Any) -> None:
     name = dataclasses.fields(record)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Number
+from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Number, Trial
 from pytest_archbench.resume import Recorded
 from pytest_archbench.store import JOURNAL, Journal, JournalError, row
 
@@ -41,6 +43,48 @@ def test_it_gives_back_what_was_measured(tmp_path: Path) -> None:
     found = recorded(tmp_path, measured("latency", 1.0, 2.0), measured("latency", 8.0, batch_size=8))
     assert found.get(case()) == measured("latency", 1.0, 2.0)
     assert found.get(case(batch_size=8)) == measured("latency", 8.0, batch_size=8)
+
+
+def test_a_timed_measurement_comes_back_with_its_trials(tmp_path: Path) -> None:
+    trials = (
+        Trial((1.0, 2.0), (0.5,), {"wall": 1.5, "pace": None}, ()),
+        Trial((3.0,), (0.6, 0.7), {"wall": 0.1 + 0.2}, ("the heat",)),
+    )
+    timed = replace(
+        measured("latency", 1.0, 2.0, 3.0),
+        message="",
+        trials=trials,
+        left_out=(Trial((9.0,), (1.0,), {}, ("a neighbour",)),),
+        imprecise="the median is known to ±7%",
+        notes=("disturbed all the same: the heat",),
+    )
+    found = recorded(tmp_path, timed).get(case())
+    assert found == timed
+    assert found is not None
+    assert found.value == 2.25, "the median of 1.5 and 3"
+
+
+def test_a_row_of_an_earlier_version_comes_back_without_trials(tmp_path: Path) -> None:
+    recorded(tmp_path, measured("latency", 1.0, 2.0))
+    path = tmp_path / JOURNAL
+    header, line = map(json.loads, path.read_text().splitlines())
+    for key in ("trials", "left_out", "imprecise", "percentiles"):
+        del line[key]
+    path.write_text(json.dumps(header) + "\n" + json.dumps(line) + "\n")
+    assert Recorded.of(tmp_path, HEADER).get(case()) == measured("latency", 1.0, 2.0)
+
+
+def test_a_journal_may_end_at_any_byte(tmp_path: Path) -> None:
+    """What was recorded up to there counts; cut within its header it holds nothing, not even other facts."""
+    recorded(tmp_path, measured("latency", 1.0, 2.0), measured("params", 7))
+    path = tmp_path / JOURNAL
+    content = path.read_bytes()
+    _, _, second, _ = content.split(b"\n")
+    for cut in reversed(range(len(content) + 1)):
+        os.truncate(path, cut)
+        found = Recorded.of(tmp_path, HEADER)
+        assert (found.get(case()) is not None) is (cut >= len(content) - len(second) - 2), cut
+        assert (found.get(case("params")) is not None) is (cut >= len(content) - 1), cut
 
 
 def test_it_knows_nothing_of_other_cases(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_archbench import store
-from pytest_archbench.records import Conditions, Measurement, Verdict
+from pytest_archbench.records import Conditions, Measurement, Trial, Verdict
 from pytest_archbench.store import JOURNAL, SCHEMA, Journal, JournalError, Run, measurement, read, row
 
 HEADER = {"run": "20260101T000000-1", "commit": "unknown"}
@@ -104,7 +104,7 @@ def test_no_previous_journal_takes_anothers_place(tmp_path: Path) -> None:
     assert {path.read_bytes() for path in (tmp_path / "previous").iterdir()} == contents
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", b"\x00\xff\n{}\n", b'{"run": 7, "schema": 99}\n'])
+@pytest.mark.parametrize("content", [b"torn", b"\x00\xff\n{}\n", b'{"run": 7, "schema": 99}\n'])
 def test_a_damaged_journal_is_set_aside_too(tmp_path: Path, content: bytes) -> None:
     for _ in range(2):
         (tmp_path / JOURNAL).write_bytes(content)
@@ -154,6 +154,137 @@ def test_a_torn_header_is_written_again(tmp_path: Path) -> None:
     assert read(journal(tmp_path, ROWS[0], resume=True)) == Run({"schema": SCHEMA, **HEADER}, (ROWS[0],))
 
 
+TRIALS = (
+    Trial((0.1, 0.30000000000000004), (0.01, 0.011), {"wall": 2.5, "pressure": None}, ()),
+    Trial((1e-9, 7.0), (0.012,), {"wall": 2.6, "pressure": 0.5}, ("tasks waited for a processor 50% of the time",)),
+)
+TIMED = replace(MEASURED, trials=TRIALS, left_out=(Trial((9.0,), (0.5,), {}, ("the heat",)),), imprecise="to ±7%")
+
+
+def as_json(value: Any) -> Any:
+    """Lists where a row has tuples."""
+    return json.loads(json.dumps(value))
+
+
+def test_trials_are_kept_without_writing_a_sample_twice(tmp_path: Path) -> None:
+    written = as_json(row(TIMED, []))
+    assert written["samples"] == [0.1, 0.30000000000000004, 1e-9, 7.0]
+    assert [trial["samples"] for trial in written["trials"]] == [2, 2], "how many of the row's are its own"
+    assert written["left_out"][0]["samples"] == [9.0], "which the row's do not hold"
+    assert measurement(read(journal(tmp_path, written)).rows[0]) == TIMED
+
+
+def test_the_percentiles_are_numpys() -> None:
+    # Ordered 1e-9, 0.1, 0.3, 7: p50 between the middle two; p90 at 3 * 0.9 = 2.7, p99 at 2.97.
+    found = row(MEASURED, [])["percentiles"]
+    assert found == {
+        "p50": pytest.approx(0.2), "p90": pytest.approx(0.3 + 0.7 * 6.7), "p99": pytest.approx(0.3 + 0.97 * 6.7)
+    }  # fmt: skip
+    assert row(FAILED, [])["percentiles"] is None
+
+
+LATER = {"percentiles", "trials", "left_out", "imprecise"}
+"""Keys that rows of earlier versions do not have."""
+
+
+def test_rows_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    earlier = {name: value for name, value in row(TIMED, []).items() if name not in LATER}
+    (found,) = read(journal(tmp_path, earlier)).rows
+    assert found == earlier
+    assert measurement(found) == MEASURED
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"trials": [{**row(TIMED, [])["trials"][0], "samples": 3}]}, "the trials' samples are not the samples"),
+        ({"trials": [{**row(TIMED, [])["trials"][0], "samples": -1}]}, "must be None or an integer"),
+        ({"trials": [{"samples": 4}]}, "the key 'reference' is missing"),
+        ({"trials": 7}, "not iterable"),
+        ({"left_out": [{"samples": 4}]}, "not iterable"),
+        ({"left_out": None}, "not iterable"),
+    ],
+)
+def test_trials_that_are_none_are_damage(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(JournalError, match=rf":2: not a measurement \(.*{reason}.*\); remove the line"):
+        read(journal(tmp_path, row(TIMED, []) | changes))
+
+
+EVERY_KIND = as_json(
+    [
+        *ROWS,
+        row(TIMED, [DEVIATES, replace(DEVIATES, outcome="known deviation", reason="它 – ü – \U0001f600 \x00")]),
+        row(replace(FAILED, status="oom", message="MemoryError: 256 MiB"), []),
+        row(replace(MEASURED, metric="params", unit="count", samples=(25557032,)), [], "rés\n", "net\u2028work"),
+        row(replace(FAILED, status="skipped", message="no sensor"), [replace(DEVIATES, outcome="incomparable")]),
+    ]
+)
+
+
+def test_a_journal_may_end_at_any_byte(tmp_path: Path) -> None:
+    """Reading it never fails and never invents a line; a resumed run completes it."""
+    path = journal(tmp_path, *EVERY_KIND)
+    content = path.read_bytes()
+    ends = [at for at, byte in enumerate(content) if byte == ord("\n")]
+    assert len(ends) == 1 + len(EVERY_KIND)
+    for cut in reversed(range(len(content) + 1)):
+        os.truncate(path, cut)
+        lines = sum(end <= cut for end in ends)  # one that lacks its newline alone is whole
+        expected = Run({"schema": SCHEMA, **HEADER}, tuple(EVERY_KIND[: lines - 1])) if lines else store.NOTHING
+        assert read(path) == expected
+    for cut in {0, 1, len(store.HEAD), ends[0] - 1, *ends, *(end + shift for end in ends for shift in (-9, 1, 9))}:
+        path.write_bytes(content[: min(cut, len(content))])
+        lines = max(1, sum(end <= cut for end in ends))
+        journal(tmp_path, *EVERY_KIND[lines - 1 :], resume=True)
+        assert path.read_bytes() == content, cut
+
+
+def test_a_header_that_was_cut_off_is_set_aside_without_a_name(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_bytes(b'{"schema": 1, "run": "2026')
+    assert read(journal(tmp_path)).rows == ()
+    assert [path.name for path in (tmp_path / "previous").iterdir()] == ["unnamed.jsonl"]
+
+
+APPENDING = """
+import json, sys
+from pathlib import Path
+from pytest_archbench.store import Journal
+folder, row, name = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
+journal = Journal(folder, {"run": "never"}, resume=True)
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(100):
+    journal.append(row | {"family": f"{name} {number}"})
+"""
+
+
+def test_two_that_append_at_once_leave_whole_lines(tmp_path: Path) -> None:
+    """A run locks its folder; should two meet all the same, no line of theirs is torn or lost."""
+    journal(tmp_path)
+    names = ("one", "other")
+    text = json.dumps(ROWS[0] | {"notes": ["x" * 9_000]})
+    with ExitStack() as stack:
+        command = [sys.executable, "-c", APPENDING, str(tmp_path), text]
+        both = [
+            stack.enter_context(
+                subprocess.Popen([*command, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for name in names
+        ]
+        for writer in both:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n"
+        for writer in both:
+            assert writer.stdin is not None
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+    assert [writer.returncode for writer in both] == [0, 0]
+    found = [each["family"].split() for each in read(tmp_path).rows]
+    for name in names:
+        assert [number for whose, number in found if whose == name] == [str(number) for number in range(100)]
+    assert len(found) == 200
+
+
 WRITING = """
 import json, sys
 from pathlib import Path
@@ -190,6 +321,7 @@ import json, resource, signal, sys
 from pathlib import Path
 from pytest_archbench.store import Journal, read
 folder, row, limit = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
+small = {**row, "notes": []}
 if limit:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -197,16 +329,17 @@ journal = Journal(folder, {"run": "full"})
 written = 0
 try:
     while True:
-        journal.append(row | {"notes": ["x" * 5_000]})
+        journal.append(row)
         written += 1
 except OSError as error:
     print(error.strerror)
 assert len(read(folder).rows) == written > 3, written
 assert journal.path.read_bytes().endswith(b"}\\n")
-journal.append(row)  # what is small still fits, and nothing is left of what did not
+journal.append(small)  # what is small still fits
 journal.close()
-assert len(read(folder).rows) == written + 1
+assert len(read(folder).rows) == written + 1  # and nothing is left of what did not
 """
+DISK = 64 * 1024
 IN_A_SMALL_FILESYSTEM = ["unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=64k tmpfs "$2" && exec "$0" -c "$@"']
 
 
@@ -222,10 +355,10 @@ def test_a_full_disk_is_an_error_and_earlier_lines_stay_whole(tmp_path: Path, li
     if limited == "filesystem" and not may_mount(tmp_path):
         pytest.skip("a filesystem of its own needs unshare and the right to mount")
     start = [sys.executable, "-c"] if limited == "file size" else [*IN_A_SMALL_FILESYSTEM, sys.executable]
-    limit = "64000" if limited == "file size" else "0"
-    said = subprocess.run(
-        [*start, FILLING, str(tmp_path), json.dumps(ROWS[0]), limit], capture_output=True, text=True, check=False
-    )
+    limit = str(DISK) if limited == "file size" else "0"
+    padding = DISK // 10 - len(json.dumps(ROWS[0]))  # nine rows fit, and a small one beside the header
+    entry = json.dumps(ROWS[0] | {"notes": [*MEASURED.notes, "x" * padding]})
+    said = subprocess.run([*start, FILLING, str(tmp_path), entry, limit], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
     assert said.stdout.strip() == ("File too large" if limited == "file size" else "No space left on device")
 
@@ -233,7 +366,8 @@ def test_a_full_disk_is_an_error_and_earlier_lines_stay_whole(tmp_path: Path, li
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", r":1: expected a header with the key 'run'; this is not an archbench journal"),
+        (b"torn", r":1: expected a header with the key 'run'; this is not an archbench journal"),
+        (b'{"schema": 1, "ru\n', r":1: not a JSON object"),
         (b"\n\n", r":1: expected a header with the key 'run'"),
         (b'{"schema": 1}\n', r":1: expected a header with the key 'run'"),
         (

@@ -60,7 +60,7 @@ class Arena:
         enough = _enough(self.tolerance)
         try:
             with device_lock(job.conditions.device):
-                return duel.between_processes(self._each_pair(), job, job, enough)
+                return duel.between_processes(self._each_pair(), job, self.opponent.job(job), enough)
         except SideFailed as failed:
             return failed
 
@@ -73,12 +73,13 @@ class Arena:
     def _single(self, case: Case, job: Job, here: Runner) -> Bout:
         """What a machine's pace does not touch is measured once on each side."""
         with device_lock(job.conditions.device):
-            answer: Answer = self._pair(0)[1].ask("measure", job, timeout=self.settings.timeout)
-        ours, theirs = here.measure(case), runner.measurement(case, [Answered(answer)], self.settings)
-        points = [history.point(store.row(each, ()), self.header) for each in (ours, theirs)]
-        account = self._account(value=theirs.value, message=theirs.message)
+            theirs = self._pair(0)[1]
+            answer: Answer = theirs.ask("measure", self.opponent.job(job), timeout=self.settings.timeout)
+        ours, found = here.measure(case), runner.measurement(case, [Answered(answer)], self.settings)
+        points = [history.point(store.row(each, ()), self.header) for each in (ours, found)]
+        account = self._account(value=found.value, message=found.message)
         if points[0] is None or points[1] is None:
-            lacking = ours if points[0] is None else theirs
+            lacking = ours if points[0] is None else found
             reason = f"{case.architecture.name} {case.metric}: not comparable with {self.opponent.label}: "
             reason += lacking.message or "operators without a formula"
             return Bout(ours, Verdict("inconclusive", reason, self.opponent.label), account)

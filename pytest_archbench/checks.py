@@ -110,6 +110,8 @@ class Archbench:
         """
         __tracebackhide__ = True
         limits.require_module(model)
+        if not_slower_than is not None:
+            limits.require_module(not_slower_than)
         if input_shape is not None and inputs is not None:
             raise TypeError("check(): input_shape and inputs say the same thing; give one of them")
         given = inputs if inputs is not None else input_shape
@@ -121,7 +123,6 @@ class Archbench:
         counted = self._check_counts(replace(own, input_shape=_fed(given, 1, model)), exact)
         demanded = self._limited(replace(own, input_shape=fed), batch_size, bounds) if bounds else []
         if not_slower_than is not None:
-            limits.require_module(not_slower_than)
             demanded += self._raced(replace(own, input_shape=fed), not_slower_than, batch_size)
         if wrong := [verdict.reason for verdict in demanded if RESULTS[verdict.outcome] == "fail"]:
             pytest.fail("\n".join(wrong), pytrace=False)

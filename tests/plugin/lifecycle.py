@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -127,6 +128,13 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:anyio", *arguments]
 
 
+def _hears_ctrl_c() -> None:
+    """A shell starts what shall run in the background with SIGINT ignored, which is inherited: Python then installs no
+    handler of its own, and Ctrl-C would be tested on a process that is deaf to it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """A pytest process in a session of its own, as a shell starts one, that still runs."""
     return subprocess.Popen(
@@ -137,6 +145,7 @@ def start(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=_hears_ctrl_c,
     )
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from lifecycle import Ran, bench, journal, lines_of, run, start, write
+from lifecycle import QUICK, Ran, bench, command, environment, journal, lines_of, run, start, write
 
 NETS = '''
 import time
@@ -66,9 +71,9 @@ def stuck(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A bench run that is ended, whatever happens."""
-    process = start(folder, "--archbench", *arguments)
+    process = start(folder, "--archbench", *arguments, env=env)
     try:
         yield process
     finally:
@@ -175,6 +180,133 @@ def test_it_is_kept_until_the_next_run_and_then_set_aside(stuck: Path) -> None:
     (kept,) = (stuck / "reports/previous").iterdir()
     assert [json.loads(line) for line in kept.read_text().splitlines()] == first
     assert first[0]["run"] in kept.name
+
+
+FULL = """
+import resource, signal, sys
+import pytest
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(pytest.main(sys.argv[2:]))
+"""
+"""pytest on a disk that has room for files of so many bytes alone."""
+
+
+def test_it_is_whole_after_the_disk_was_full_and_is_resumed(stuck: Path) -> None:
+    write(stuck, {"go": "", "built.txt": ""})
+    whole = bench(stuck)
+    assert statuses(stuck) == [("a_moody", "ok"), ("b_quick", "ok"), ("c_stuck", "ok")], whole.output
+    lines = (stuck / "reports/measurements.jsonl").read_bytes().splitlines(keepends=True)
+    room = sum(map(len, lines[:3])) + len(lines[3]) // 2
+    limited = [sys.executable, "-c", FULL, str(room), "--archbench", "-p", "no:cacheprovider", "-p", "no:anyio"]
+    said = subprocess.run(
+        limited, cwd=stuck, env=environment(), capture_output=True, text=True, timeout=240, check=False
+    )
+    output = said.stdout + said.stderr
+    assert said.returncode == 4, output
+    path = stuck / "reports/measurements.jsonl"
+    expected = f"archbench: the journal cannot be written: {path}: File too large; what was written before is whole"
+    assert expected in output
+    assert "INTERNALERROR" not in output
+    assert statuses(stuck) == [("a_moody", "ok"), ("b_quick", "ok")]
+    write(stuck, {"built.txt": ""})
+    ran = bench(stuck, "--archbench-resume")
+    assert (ran.code, ran.outcomes) == (0, {"skipped": 3}), ran.output
+    assert built(stuck) == ["stuck"], "what was measured is not measured again"
+    assert statuses(stuck) == [("a_moody", "ok"), ("b_quick", "ok"), ("c_stuck", "ok")]
+
+
+COUNTED = "--archbench-metric=params,macs,activations,model_size"
+IN_A_SMALL_FILESYSTEM = """
+mount -t tmpfs -o size=8k tmpfs reports || exit 77
+"$@"
+code=$?
+cp -r reports saved
+exit $code
+"""
+
+
+def test_it_is_whole_on_a_filesystem_that_is_full(stuck: Path) -> None:
+    write(stuck, {"go": "", "built.txt": ""})
+    (stuck / "reports").mkdir()
+    entered = ["unshare", "-Urm", "sh", "-c", IN_A_SMALL_FILESYSTEM, "sh"]
+    if not shutil.which("unshare") or subprocess.run([*entered, "true"], cwd=stuck, check=False).returncode:
+        pytest.skip("a filesystem of its own needs unshare and the right to mount")
+    shutil.rmtree(stuck / "saved")
+    said = subprocess.run(
+        [*entered, *command("--archbench", COUNTED, "-p", "no:cacheprovider")],
+        cwd=stuck,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    output = said.stdout + said.stderr
+    assert said.returncode == 4, output
+    assert "No space left on device; what was written before is whole" in output
+    assert "INTERNALERROR" not in output
+    shutil.rmtree(stuck / "reports")
+    (stuck / "saved").rename(stuck / "reports")
+    before = journal(stuck)
+    assert 1 < len(before) < 1 + 3 * 4, "not every row had room"
+    ran = bench(stuck, "--archbench-resume", COUNTED)
+    assert ran.code == 0, ran.output
+    assert journal(stuck)[: len(before)] == before
+    assert set(ran.cases.values()) == {1}
+    assert len(ran.cases) == 3 * 4
+
+
+MANY = """
+[tool.archbench]
+suite = "user"
+metric = ["params", "latency"]
+
+[tool.archbench.architectures]
+a = {factory = "nets:quick", input = [3]}
+b = {factory = "nets:quick", input = [3]}
+c = {factory = "nets:quick", input = [3]}
+d = {factory = "nets:quick", input = [3]}
+"""
+
+
+@pytest.mark.slow
+def test_whole_runs_may_be_killed_at_any_instant(stuck: Path) -> None:
+    """Thirty kills, each resumed by the next run: nothing is lost but the case in flight."""
+    write(stuck, {"pyproject.toml": MANY, "built.txt": ""})
+    mark, generator = uuid.uuid4().hex, random.Random(30)
+    cases = {(name, metric) for name in "abcd" for metric in ("params", "latency")}
+    path = stuck / "reports/measurements.jsonl"
+    before: list[str] = []
+    for _ in range(30):
+        with running(stuck, *QUICK, "--archbench-resume", env={"ARCHBENCH_MARK": mark}) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=generator.uniform(0.5, 8))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        wait_until(lambda: not marked(mark), "every process of the run had ended")
+        found = path.read_text().splitlines(keepends=True) if path.exists() else []
+        assert found[: len(before)] == before, "what stood there stands there"
+        before = found
+        if len(found) == 1 + len(cases):  # done: begin another
+            assert Counter((row["architecture"], row["metric"]) for row in journal(stuck)[1:]) == Counter(cases)
+            path.unlink()
+            before = []
+    ran = bench(stuck, "--archbench-resume")
+    assert ran.code == 0, ran.output
+    assert Counter((row["architecture"], row["metric"]) for row in ran.rows) == Counter(cases), "each case once"
+    assert {row["status"] for row in ran.rows} == {"ok"}
+
+
+def marked(mark: str) -> list[int]:
+    """The living processes that were started with a mark in their environment."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            if each.environ().get("ARCHBENCH_MARK") == mark and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each.pid)
+    return found
 
 
 def test_it_is_whole_after_ctrl_c_and_no_process_stays(stuck: Path) -> None:

@@ -1,9 +1,13 @@
-"""Peak memory: known allocations are found to the byte, in the process that measures."""
+"""Peak memory: known allocations are found, by torch's account and by the kernel's, in the process that measures."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,12 +15,17 @@ import torch
 from measured_networks import MIB, Keeps, Raises, Takes
 from torchvision.models import resnet18
 
+from pytest_archbench.jobs import Job
 from pytest_archbench.meters import CannotMeasure, memory
-from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Settings
-from pytest_archbench.runner import Job, Worker, measurement
+from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings
+from pytest_archbench.runner import Answered, measurement
+from pytest_archbench.worker import Worker
 
 INPUT_BYTES = 4 * 1024
 WEIGHT_BYTES = 8
+STEP = 32 * 4096
+"""Bytes: the kernel counts in steps of so many pages for each processor."""
+IN_LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux with glibc")
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +36,18 @@ def worker() -> Iterator[Worker]:
     working.stop()
 
 
-def measured(worker: Worker, build: Callable[[], Any], shape: tuple[int, ...], batch: int = 1) -> Measurement:
-    case = Case(Architecture("net", "test", build, shape), "peak_memory", Conditions("cpu", batch, shape))
-    answer = worker.ask(Job("memory", case.architecture, case.conditions, Settings()), timeout=120)
-    found = measurement(case, answer)
+def measured(
+    worker: Worker, build: Callable[[], Any], shape: tuple[int, ...], batch: int = 1, metric: str = "peak_memory"
+) -> Measurement:
+    case = Case(Architecture("net", "test", build, shape), metric, Conditions("cpu", batch, shape))
+    answer = worker.ask("measure", Job("memory", case.architecture, case.conditions, Settings()), timeout=120)
+    found = measurement(case, [Answered(answer)], Settings())
     assert found.status == "ok", found.message
     return found
 
 
 def growth(found: Measurement) -> int:
-    """The growth (B) of the second pass, as the note says it."""
+    """The growth (B) of a later pass, as the note says it."""
     return int(found.notes[1].removesuffix(" B growth"))
 
 
@@ -53,6 +64,19 @@ def test_it_finds_what_is_known(worker: Worker, sizes: tuple[int, ...], at_once:
     assert (found.unit, found.conditions.input_shape) == ("B", [1024])
 
 
+@IN_LINUX
+@pytest.mark.parametrize(
+    ("sizes", "at_once", "peak"),
+    [((), False, 0), ((32,), False, 32), ((8, 24, 16), True, 48), ((8, 24, 16), False, 24)],
+)
+def test_the_kernel_finds_what_is_known(worker: Worker, sizes: tuple[int, ...], at_once: bool, peak: int) -> None:
+    found = measured(worker, Takes(sizes, at_once), (1024,), metric="peak_host_memory")
+    assert growth(found) == pytest.approx(peak * MIB, abs=4 * STEP)
+    assert found.value == WEIGHT_BYTES + INPUT_BYTES + growth(found)
+    assert found.unit == "B"
+    assert "the resident set's high-water mark" in found.convention
+
+
 def test_a_cache_of_the_first_pass_is_no_growth(worker: Worker) -> None:
     assert growth(measured(worker, Keeps, (4,))) < 4096
 
@@ -67,13 +91,49 @@ def test_a_real_network_needs_at_least_its_largest_pair_of_tensors(worker: Worke
     assert 4 * pair <= growth(four) < 1.2 * 4 * pair
 
 
-def test_a_fresh_process_measures_the_same(worker: Worker) -> None:
+@pytest.mark.parametrize(
+    ("metric", "tolerance"), [("peak_memory", 0.005), pytest.param("peak_host_memory", 0.01, marks=IN_LINUX)]
+)
+def test_a_fresh_process_measures_the_same(worker: Worker, metric: str, tolerance: float) -> None:
     fresh = Worker()
     try:
-        value = measured(fresh, resnet18, (3, 64, 64)).value
+        value = measured(fresh, resnet18, (3, 64, 64), metric=metric).value
     finally:
         fresh.stop()
-    assert measured(worker, resnet18, (3, 64, 64)).value == pytest.approx(value, rel=0.005)
+    assert measured(worker, resnet18, (3, 64, 64), metric=metric).value == pytest.approx(value, rel=tolerance)
+
+
+@IN_LINUX
+def test_the_kernel_and_the_profiler_agree(worker: Worker) -> None:
+    by_torch = measured(worker, resnet18, (3, 224, 224), batch=4).value
+    by_kernel = measured(worker, resnet18, (3, 224, 224), batch=4, metric="peak_host_memory").value
+    assert by_kernel == pytest.approx(by_torch, rel=0.01)
+
+
+def test_with_another_c_library_the_host_metric_alone_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: SimpleNamespace())  # it has no mallopt
+    net = Architecture("net", "test", Takes((1,)), (1024,))
+    found = memory.peak_memory(net, Conditions("cpu"), Settings())
+    assert isinstance(found["peak_memory"], Reading)
+    assert isinstance(found["peak_host_memory"], CannotMeasure)
+    assert "peak_host_memory needs the device cpu on Linux with glibc; this is cpu on" in str(found["peak_host_memory"])
+
+
+def test_on_another_device_there_is_no_host_metric() -> None:
+    with pytest.raises(CannotMeasure, match="needs the device cpu on Linux with glibc; this is cuda:0 on"):
+        memory._resident_growth(lambda: None, "cuda:0", returns_memory=False)
+
+
+@IN_LINUX
+def test_a_kernel_without_a_mark_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "CLEAR_REFS", tmp_path / "no/clear_refs")
+    with pytest.raises(CannotMeasure, match=r"no high-water mark of memory that can be reset: .*clear_refs"):
+        memory._resident_growth(lambda: None, "cpu", returns_memory=True)
+    (tmp_path / "status").write_text("Name:\tpython\nVmHWM:\t    2164 kB\n")  # constructed from proc_pid_status(5)
+    monkeypatch.setattr(memory, "STATUS", tmp_path / "status")
+    assert memory._status("VmHWM") == 2164 * 1024
+    with pytest.raises(LookupError, match="expected a line VmRSS; got none"):
+        memory._status("VmRSS")
 
 
 def test_where_torch_keeps_no_account_it_cannot_measure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,9 @@ class Worker:
                 pass_fds=(theirs.fileno(), reading),
                 start_new_session=True,
             )
+        except OSError:  # no such interpreter or folder: nobody will stop what has not begun
+            self._hang_up()
+            raise
         finally:
             theirs.close()
             os.close(reading)
@@ -177,6 +180,9 @@ class Worker:
             return
         self._kill()
         self._process.wait()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         self._connection.close()
         os.close(self._lifeline)
 

@@ -94,6 +94,7 @@ class Worker:
                 "failed", f"the network cannot be sent to a measuring process: {error}; define it at module level"
             )
         self._asked += 1
+        kills = _kills_for_memory()
         with self._deadline(timeout) as overdue:
             spent = False
             try:
@@ -102,7 +103,7 @@ class Worker:
                 with suppress(subprocess.TimeoutExpired):  # it is dying: of what, it alone knows
                     self._process.wait(timeout=5)
                 self.stop()
-                answer = self._late(timeout) if overdue.is_set() else self._died()
+                answer = self._late(timeout) if overdue.is_set() else self._died(kills)
             except _Nonsense as error:
                 self.stop()
                 answer = Failure("crashed", f"the measuring process answered what is no answer ({error})")
@@ -157,8 +158,10 @@ class Worker:
     def _late(self, timeout: float) -> Failure:
         return Failure("timeout", f"no answer within {timeout:g} s; raise --archbench-timeout if it needs longer")
 
-    def _died(self) -> Failure:
+    def _died(self, kills: int) -> Failure:
         code = self._process.wait()
+        if code == -signal.SIGKILL and _kills_for_memory() > kills:
+            return Failure("oom", "the system's memory ran out, and it ended the measuring process (signal SIGKILL)")
         names = {each.value: each.name for each in signal.Signals}
         cause = f"signal {names.get(-code, -code)}" if code < 0 else f"exit status {code}"
         return Failure("crashed", f"the measuring process ended with {cause}")
@@ -261,6 +264,15 @@ def _adopt_orphans() -> None:
     """Become the parent of what a network's children leave behind, so that it is found."""
     with suppress(AttributeError):  # a system without prctl
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _kills_for_memory() -> int:
+    """How many processes the system has ended so far because memory ran out; 0 where it does not count them."""
+    try:
+        counters = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+        return int(counters["oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -48,7 +48,7 @@ class Build:
     """A constructor named by its deed. Where it arrives it enters the meter, which the tables do not have else."""
 
     deed: str
-    arguments: tuple[float, ...] = ()
+    arguments: tuple[float | str, ...] = ()
 
     def __call__(self) -> None:
         DEEDS[self.deed](*self.arguments)
@@ -57,7 +57,7 @@ class Build:
         return arrived, (self.deed, self.arguments)
 
 
-def arrived(deed: str, arguments: tuple[float, ...]) -> Build:
+def arrived(deed: str, arguments: tuple[float | str, ...]) -> Build:
     if NAME not in METERS:
         METERS.add(NAME, METER)
         METRICS.add(NAME, METRIC)
@@ -140,6 +140,15 @@ def breaks_its_gpu() -> NoReturn:
 def takes_more_than_its_limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (512 * MIB, resource.RLIM_INFINITY))
     bytearray(1024 * MIB)
+
+
+@deed
+def takes_all_there_is(group: str) -> NoReturn:
+    """Joins a control group that has little memory and fills it; nothing refuses, the system ends the process."""
+    Path(group, "cgroup.procs").write_text(str(os.getpid()))
+    kept = []
+    while True:
+        kept.append(b"x" * MIB)
 
 
 # Ends that do not come

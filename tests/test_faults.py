@@ -60,7 +60,7 @@ def runner() -> Iterator[Runner]:
     running.close()
 
 
-def case(deed: str, *arguments: float) -> Case:
+def case(deed: str, *arguments: float | str) -> Case:
     """A case that no other has asked for before."""
     name = f"{deed}-{uuid.uuid4().hex}"
     return Case(Architecture(name, "test", hostile.Build(deed, arguments)), hostile.NAME, Conditions("cpu"))
@@ -158,8 +158,41 @@ def test_it_harms_its_own_case_alone(
 
 
 def test_every_deed_is_done_here() -> None:
-    elsewhere = {"nothing", "naps", "starts_a_daemon_and_dies"}
+    elsewhere = {"nothing", "naps", "starts_a_daemon_and_dies", "takes_all_there_is"}
     assert {deed for deed, *_ in FAULTS} | elsewhere == {*hostile.DEEDS, "interrupts_unpacking"}
+
+
+CONTROL_GROUPS = (
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),  # version 1
+    (Path("/sys/fs/cgroup"), "memory.max"),
+)
+
+
+@pytest.fixture
+def little_memory() -> Iterator[str]:
+    """The folder of a control group that may use 128 MiB."""
+    for root, limit in CONTROL_GROUPS:
+        group = root / f"archbench-{uuid.uuid4().hex}"
+        try:
+            group.mkdir()
+            (group / limit).write_text(str(128 * hostile.MIB))
+        except OSError:
+            with suppress(OSError):
+                group.rmdir()
+            continue
+        yield str(group)
+        group.rmdir()
+        return
+    pytest.skip("a control group with little memory needs the right to make one")
+
+
+def test_memory_that_the_system_takes_back_is_out_of_memory(runner: Runner, little_memory: str) -> None:
+    """Linux promises memory that it does not have, and ends who takes it at its word."""
+    found = runner.measure(case("takes_all_there_is", little_memory))
+    assert found.status == "oom", found.message
+    assert found.message == "the system's memory ran out, and it ended the measuring process (signal SIGKILL)"
+    assert runner.measure(case("nothing")).status == "ok"
+    assert runner.measure(case("kills_itself")).status == "crashed", "not every SIGKILL is for memory"
 
 
 def test_out_of_reach_is_what_made_a_session_of_its_own_and_outlived_its_measuring_process(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,14 +80,14 @@ OURS, THEIRS = "ours", "theirs"
 
 def in_one_process(worker: Worker, ours: Job, theirs: Job, enough: Enough) -> Duel:
     """Both networks in one process; a pair is a round, each at another place in memory. Raises: SideFailed."""
-    mine = Held.open(worker, OURS, ours)
-    Held.open(worker, THEIRS, theirs)
     rounds: list[Round] = []
     trials: list[tuple[Trial, Trial]] = []
-    while not _settled([each.log_ratio for each in rounds], enough):
-        rounds.append(_ask(worker, OURS, ours.settings.timeout, "round", OURS, THEIRS))
-        trials.append(_trials(rounds[-1:]))
-    worker.ask("close", timeout=ours.settings.timeout)
+    with _let_go(worker, timeout=ours.settings.timeout):
+        mine = Held.open(worker, OURS, ours)
+        Held.open(worker, THEIRS, theirs)
+        while not _settled([each.log_ratio for each in rounds], enough):
+            rounds.append(_ask(worker, OURS, ours.settings.timeout, "round", OURS, THEIRS))
+            trials.append(_trials(rounds[-1:]))
     return _duel([each.log_ratio for each in rounds], trials, mine)
 
 
@@ -95,16 +96,26 @@ def between_processes(pairs: Iterable[tuple[Worker, Worker]], ours: Job, theirs:
     ratios: list[float] = []
     trials: list[tuple[Trial, Trial]] = []
     for mine, other in pairs:
-        here = Held.open(mine, OURS, ours)
-        there = Held.open(other, THEIRS, theirs)
-        rounds = _rounds(here, there, ours.settings.time_budget)
-        for worker in (mine, other):
-            worker.ask("close", timeout=ours.settings.timeout)
+        with _let_go(mine, other, timeout=ours.settings.timeout):
+            here = Held.open(mine, OURS, ours)
+            there = Held.open(other, THEIRS, theirs)
+            rounds = _rounds(here, there, ours.settings.time_budget)
         ratios.append(statistics.median(each.log_ratio for each in rounds))
         trials.append(_trials(rounds))
         if _settled(ratios, enough):
             break
     return _duel(ratios, trials, here)
+
+
+@contextmanager
+def _let_go(*workers: Worker, timeout: float) -> Iterator[None]:
+    """Have workers let go of what they hold, whatever happens to one of them."""
+    try:
+        yield
+    finally:
+        for worker in workers:
+            if worker.alive:
+                worker.ask("close", timeout=timeout)
 
 
 def _rounds(ours: Held, theirs: Held, budget: float) -> list[Round]:

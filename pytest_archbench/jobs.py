@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import pickle
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 from pytest_archbench.meters import METERS, CannotMeasure, timing
 from pytest_archbench.meters.latency import Side, Stopwatch
+from pytest_archbench.meters.running import release
 from pytest_archbench.records import Architecture, Conditions, Reading, Settings, Status
 
 
@@ -72,7 +72,9 @@ class Stand:
         return not self._sides
 
     def measure(self, job: Job) -> Answer:
-        return perform(job)
+        answer = perform(job)
+        release()
+        return answer
 
     def open(self, name: str, job: Job) -> tuple[float, Any, str]:
         """Hold a network ready under a name; its seconds a pass, the input it is fed and its type."""
@@ -93,7 +95,7 @@ class Stand:
     def close(self) -> None:
         """Let go of every network."""
         self._sides.clear()
-        gc.collect()
+        release()
 
     def versions(self, packages: Sequence[str]) -> dict[str, str]:
         """What this process runs with; raises what importing torch raises."""

@@ -24,13 +24,10 @@ CONVENTION = (
 )
 def latency(architecture: Architecture, conditions: Conditions, settings: Settings) -> Mapping[str, Reading]:
     """Time whole forward passes without autograd, the device synchronised on both sides of each sample."""
-    import torch
-
     watch = Stopwatch(architecture, conditions)
-    with torch.inference_mode():
-        before = machine.snapshot()
-        timed = timing.sample(watch, settings.time_budget / settings.processes, settings.precision)
-        facts = machine.between(before, machine.snapshot(), timed.reference)
+    before = machine.snapshot()
+    timed = timing.sample(watch, settings.time_budget / settings.processes, settings.precision)
+    facts = machine.between(before, machine.snapshot(), timed.reference)
     notes = (
         f"{len(timed.warm_up)} warm-up passes, {'steady' if timed.steady else 'not steady'}",
         f"median known to ±{timed.error:.2%}" if timed.error < 1 else "too few samples to state the median's precision",
@@ -50,16 +47,20 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
 
 
 class Stopwatch:
-    """A network on its device that can be timed, in inference mode: ``timing.Work``."""
+    """A network on its device that can be timed: ``timing.Work``."""
 
     def __init__(self, architecture: Architecture, conditions: Conditions) -> None:
+        import torch
+
         keep_freed_memory()
+        self._mode = torch.inference_mode
         self.ready = prepare(architecture, conditions)
         self.reference = reference.workload(conditions.device)
         self._wait = synchroniser(conditions.device)
 
     def forward(self) -> None:
-        self.ready.forward()
+        with self._mode():
+            self.ready.forward()
         self._wait()
 
     def move(self) -> None:

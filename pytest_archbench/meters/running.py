@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +72,7 @@ def moved(ready: Ready) -> Ready:
     """
     import torch
 
-    with (
-        torch.inference_mode(False),
-        torch.no_grad(),
-    ):  # weights that are made elsewhere cannot take in what is made in it
+    with torch.no_grad():
         for tensor in (*ready.model.parameters(), *ready.model.buffers()):
             kept = tensor.data  # until its copy is made, so that the copy cannot take its place
             tensor.data = kept.clone()
@@ -101,6 +101,18 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError):
         return False
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))
+
+
+def release() -> None:
+    """Give back what a network that is gone leaves: a process that waits must not take the next one's memory."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch is not None and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+    with suppress(AttributeError, OSError):  # a C library that has another allocator
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def synchroniser(device: str) -> Callable[[], None]:

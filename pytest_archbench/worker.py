@@ -122,8 +122,8 @@ class Worker:
                 raise EOFError
         try:
             return self._connection.recv_bytes(LONGEST)
-        except OSError as error:
-            if error.errno is not None:
+        except OSError:
+            if self._connection.readable:  # the answer broke off
                 raise
             raise _Nonsense(f"longer than {LONGEST} bytes") from None
 

@@ -11,14 +11,17 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from pytest_archbench.jobs import Failure
+from pytest_archbench.jobs import Failure, Job
+from pytest_archbench.records import Architecture, Conditions, Settings
 from pytest_archbench.worker import LONGEST, Surroundings, Worker
 
 PATIENT = 60.0
+ADVICE = "raise --archbench-timeout if it needs longer"
 
 
 class Doing:
@@ -121,7 +124,7 @@ def test_what_cannot_be_sent_harms_nothing(worker: Worker) -> None:
 def test_it_is_ended_when_it_is_late(worker: Worker) -> None:
     start = time.monotonic()
     found = do(worker, "import time; time.sleep(600)", timeout=0.5)
-    assert found == Failure("timeout", "no answer within 0.5 s; raise --archbench-timeout if it needs longer")
+    assert found == Failure("timeout", f"no answer within 0.5 s; {ADVICE}")
     assert 0.5 <= time.monotonic() - start < 10
     assert not worker.alive
 
@@ -161,6 +164,35 @@ def test_it_may_answer_at_length_but_not_without_end(worker: Worker) -> None:
         "crashed", f"the measuring process answered what is no answer (longer than {LONGEST} bytes)"
     )
     assert not worker.alive
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        ("import time; time.sleep(600)", Failure("timeout", f"no answer within 1 s; {ADVICE}")),
+        ("os._exit(3)", Failure("crashed", "the measuring process ended with exit status 3")),
+    ],
+)
+def test_an_answer_that_breaks_off_is_none(worker: Worker, then: str, expected: Failure) -> None:
+    assert do(worker, SPEAKS_FIRST.format(length=1000) + then, timeout=1) == expected
+    assert not worker.alive
+
+
+def forks() -> Any:
+    """The copy goes on as well, to the end of the question."""
+    from torch import nn
+
+    os.fork()
+    return nn.Linear(4, 2)
+
+
+def test_only_one_of_two_copies_answers(worker: Worker) -> None:
+    job = Job("latency", Architecture("net", "test", forks, (4,)), Conditions("cpu"), Settings(time_budget=0.01))
+    pace, _fed, _dtype = worker.ask("open", "ours", job, timeout=PATIENT)
+    assert pace > 0
+    for _ in range(3):
+        time.sleep(0.1)  # for the copy to speak up
+        assert len(worker.ask("burst", "ours", 2, timeout=PATIENT)) == 2
 
 
 def test_an_interrupted_question_ends_it(worker: Worker) -> None:

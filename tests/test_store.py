@@ -245,6 +245,21 @@ def test_a_header_that_was_cut_off_is_set_aside_without_a_name(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "previous").iterdir()] == ["unnamed.jsonl"]
 
 
+def test_resuming_leaves_alone_what_another_writes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, read_bytes = journal(tmp_path), Path.read_bytes
+
+    def read_while_another_writes(self: Path) -> bytes:
+        found = read_bytes(self)
+        with self.open("ab") as file:
+            file.write(json.dumps(ROWS[0]).encode() + b"\n")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_while_another_writes)
+        journal(tmp_path, ROWS[1], resume=True)
+    assert read(path).rows == tuple(ROWS)
+
+
 APPENDING = """
 import json, sys
 from pathlib import Path

@@ -78,8 +78,8 @@ def within(measurement: Measurement, limit: Limit, bound: float) -> Verdict:
     subject += f" at batch {measurement.conditions.batch_size}"
     if value is None:
         return Verdict("inconclusive", f"{subject}: {measurement.status}: {measurement.message}", "this test")
-    ends = _interval(measurement) if measurement.imprecise else (value, value)
-    good = [end <= bound if limit.upper else end >= bound for end in ends]
+    ends = _interval(measurement) if measurement.imprecise else ()  # of all samples: processes that differ bias it
+    good = [end <= bound if limit.upper else end >= bound for end in (value, *ends)]
     shown, asked = units.readable(value, measurement.unit), units.readable(bound, measurement.unit)
     doubt = f"; {measurement.imprecise}" if any(good) and not all(good) else ""
     return Verdict(

@@ -255,7 +255,7 @@ def test_a_declared_network_is_looked_for_beside_the_revisions_file(repository: 
     there = network(found.home / "pyproject.toml", fed="nets:fed")
     assert theirs == count(there)
     assert ours == count(network(repository / "pyproject.toml", fed="nets:fed")), "ours is as it was"
-    hooked = count(Architecture("net", "mine", git))
+    hooked = count(Architecture("net", "mine", dict, input_shape=(4,)))
     assert found.job(hooked) == hooked
 
 

@@ -15,50 +15,96 @@ from pytest_archbench.store import Run
 
 NODE = "archbench/latency::test_latency"
 VERSION = "5.0.0"
-"""The version of pytest-benchmark whose format this is."""
+"""The version of pytest-benchmark whose format this is, where the run does not say which one was there."""
+UNKNOWN = "unknown"
+ARCHITECTURES = {
+    **dict.fromkeys(("x86_64", "amd64"), ("X86_64", 64)),
+    **dict.fromkeys(("aarch64", "arm64"), ("ARM_8", 64)),
+    **dict.fromkeys(("i386", "i686"), ("X86_32", 32)),
+    "armv7l": ("ARM_7", 32),
+    "ppc64le": ("PPC_64", 64),
+    "riscv64": ("RISCV_64", 64),
+    "s390x": ("S390X", 64),
+}
+"""What the kernel calls a processor -> py-cpuinfo's name of it and its width."""
 
 
 def text(run: Run) -> str:
     """The document: every latency with its raw samples (s)."""
     rows = [row for row in run.rows if row["metric"] == "latency" and row["samples"]]
+    machine = _machine(run.header)
+    version = machine["packages"].get("pytest-benchmark", UNKNOWN)
     document = {
-        "machine_info": _machine(run.header),
-        "commit_info": {
-            "id": run.header.get("commit", "unknown"),
-            "dirty": run.header.get("dirty", "unknown"),
-            "project": "pytest-archbench",
-        },
+        "machine_info": machine,
+        "commit_info": _commit(run.header),
         "benchmarks": [_benchmark(row) for row in rows],
-        "datetime": run.header.get("started", "unknown"),
-        "version": VERSION,
+        "datetime": run.header.get("started", UNKNOWN),
+        "version": VERSION if version == UNKNOWN else version,
     }
-    return json.dumps(document, indent=1)
+    return json.dumps(document, indent=1, allow_nan=False)
 
 
 def _machine(header: Mapping[str, Any]) -> dict[str, Any]:
-    environment = header.get("environment", {})
+    environment, host = header.get("environment", {}), header.get("host", {})
+    python = environment.get("python", UNKNOWN)
+    machine = environment.get("machine", UNKNOWN)
+    devices = header.get("devices", {})
     return {
-        "node": "unknown",
-        "python_version": environment.get("python", "unknown"),
-        "system": environment.get("system", "unknown"),
-        "release": environment.get("kernel", "unknown"),
-        "machine": environment.get("machine", "unknown"),
-        "cpu": header.get("devices", {}).get("cpu", {}),
+        "node": host.get("node", UNKNOWN),
+        "processor": host.get("processor", UNKNOWN),
+        "machine": machine,
+        "python_compiler": host.get("python_compiler", UNKNOWN),
+        "python_implementation": host.get("python_implementation", UNKNOWN),
+        "python_implementation_version": host.get("python_implementation_version", python),
+        "python_version": python,
+        "python_build": host.get("python_build", [UNKNOWN, UNKNOWN]),
+        "release": environment.get("kernel", UNKNOWN),
+        "system": environment.get("system", UNKNOWN),
+        "cpu": _processor(devices.get("cpu", {}), machine, python),
         "packages": environment.get("packages", {}),
-        "devices": header.get("devices", {}),
+        "devices": devices,
+    }
+
+
+def _processor(facts: Mapping[str, Any], machine: str, python: str) -> dict[str, Any]:
+    """The processor under py-cpuinfo's names, and under our own. What is not known has no key there, and none here."""
+    arch, bits = ARCHITECTURES.get(machine.lower(), (UNKNOWN, None))
+    named = {
+        "brand_raw": facts.get("model"),
+        "arch": arch,
+        "arch_string_raw": machine,
+        "bits": bits,
+        "count": facts.get("logical_cores"),
+        "python_version": python,
+    }
+    return {**{key: value for key, value in named.items() if value not in (None, UNKNOWN)}, **facts}
+
+
+def _commit(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The commit under pytest-benchmark's names, with its words for what git does not tell."""
+    told = {key: value for key, value in header.items() if value != UNKNOWN}
+    return {
+        "id": told.get("commit", "unversioned"),
+        "time": told.get("commit_time"),
+        "author_time": told.get("author_time"),
+        "dirty": header.get("dirty") is True,
+        "project": told.get("project", UNKNOWN),
+        "branch": told.get("branch", "(unknown)"),
     }
 
 
 def _benchmark(row: Mapping[str, Any]) -> dict[str, Any]:
     conditions = row["conditions"]
     case = f"{row['architecture']}-{conditions['device']}-bs{conditions['batch_size']}"
+    named = {field: row[field] for field in ("architecture", "metric", "unit")}
+    more = {field: row[field] for field in ("convention", "trials") if row.get(field)}
     return {
         "group": f"latency {conditions['device']} bs{conditions['batch_size']}",
         "name": f"test_latency[{case}]",
         "fullname": f"{NODE}[{case}]",
         "params": {"archbench_case": case},
         "param": case,
-        "extra_info": {"architecture": row["architecture"], "metric": row["metric"], "unit": row["unit"], **conditions},
+        "extra_info": {**named, **conditions, **more},
         "options": {"timer": "perf_counter", "warmup": True},
         "stats": describe(row["samples"]),
     }
@@ -93,7 +139,7 @@ def describe(samples: Sequence[float]) -> dict[str, Any]:
         "outliers": f"{far};{outside}",
         "ld15iqr": min(sample for sample in ordered if sample >= q1 - reach),
         "hd15iqr": max(sample for sample in ordered if sample <= q3 + reach),
-        "ops": 1 / mean,
+        "ops": len(ordered) / sum(ordered) if sum(ordered) else 0,
         "total": sum(ordered),
         "data": list(samples),
         "iterations": 1,

@@ -1,8 +1,13 @@
-"""pytest-benchmark gets the very samples of the journal: its clock is told what was measured."""
+"""pytest-benchmark gets the very samples of the journal: its clock is told what was measured, its JSON on what.
+
+Only what it publishes is touched: its fixture, its marker and its hooks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +57,86 @@ def into_benchmark(request: pytest.FixtureRequest, measurement: Measurement) -> 
 
 def _nothing() -> None:
     """What a round runs: the work was done, and timed, before."""
+
+
+WRITES = {
+    "benchmark_json": "--benchmark-json",
+    "benchmark_save": "--benchmark-save",
+    "benchmark_autosave": "--benchmark-autosave",
+    "benchmark_compare": "--benchmark-compare",
+    "benchmark_compare_fail": "--benchmark-compare-fail",
+    "benchmark_histogram": "--benchmark-histogram",
+}
+"""What asks pytest-benchmark for more than its table, which it leaves out where it is disabled."""
+
+
+class Beside:
+    """The hooks of a run beside pytest-benchmark. Registered under a name, it does nothing where that plugin is not.
+
+    ``header`` is the journal's, ``own`` the file that holds every sample in pytest-benchmark's format.
+    """
+
+    def __init__(self, config: pytest.Config, header: Mapping[str, Any], own: Path) -> None:
+        self._config = config
+        self._header = header
+        self._own = own
+        self._before = _version(own)
+        self._lent: list[tuple[pytest.Function, list[str]]] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
+        """Name the devices and the libraries: by default it knows the processor alone."""
+        machine_info["devices"] = self._header["devices"]
+        machine_info["packages"] = self._header["environment"]["packages"]
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Under ``--benchmark-only`` have latency cases taken for benchmarks, which are known by a fixture's name.
+
+        The name is lent until collection has ended: the fixture itself is asked for once there are samples.
+        """
+        if not self._config.getoption("benchmark_only", False):
+            return
+        for item in items:
+            if isinstance(item, pytest.Function) and _is_latency(item) and "benchmark" not in item.fixturenames:
+                self._lent.append((item, item.fixturenames))
+                item.fixturenames = [*item.fixturenames, "benchmark"]
+
+    def pytest_collection_finish(self) -> None:
+        for item, names in self._lent:
+            item.fixturenames = names
+        self._lent.clear()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        reason = unwritten(self._config)
+        if reason and _version(self._own) != self._before:
+            terminalreporter.write_line(f"{reason}; {self._own} has every sample in its format", yellow=True)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """What tells a file from the one that was there before."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _is_latency(item: pytest.Item) -> bool:
+    return any(marker.kwargs.get("metric") == "latency" for marker in item.iter_markers("archbench"))
+
+
+def unwritten(config: pytest.Config) -> str:
+    """What was asked of pytest-benchmark that it did not do, and why; empty where nothing was, or it is not there."""
+    if not config.pluginmanager.has_plugin("benchmark"):
+        return ""
+    asked = [flag for option, flag in WRITES.items() if config.getoption(option, None)]
+    why = {
+        "under xdist": config.getoption("dist", "no") != "no",
+        "with --benchmark-disable": config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"),
+        "with --benchmark-skip": config.getoption("benchmark_skip"),
+    }
+    reasons = [reason for reason, holds in why.items() if holds]
+    if not asked or not reasons:
+        return ""
+    return f"pytest-benchmark is switched off {reasons[0]}: {', '.join(asked)} wrote and compared nothing"

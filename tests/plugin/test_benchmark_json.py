@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import math
 import random
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -127,3 +131,168 @@ def test_it_describes_samples_by_pytest_benchmarks_definitions() -> None:
     }
     assert (found["iqr_outliers"], found["stddev_outliers"], found["outliers"]) == (1, 1, "1;1")
     assert (found["ld15iqr"], found["hd15iqr"]) == (1.0, 9.0)
+
+
+HEADER = {
+    "run": "r",
+    "started": "2026-01-02T03:04:05.678901+00:00",
+    "commit": "c0ffee",
+    "dirty": False,
+    "commit_time": "2026-01-01T10:00:00+01:00",
+    "author_time": "2026-01-01T09:00:00+01:00",
+    "branch": "main",
+    "project": "nets",
+    "environment": {
+        "python": "3.11.7",
+        "system": "Linux",
+        "kernel": "6.1",
+        "machine": "aarch64",
+        "packages": {"pytest-benchmark": "5.3.1"},
+    },
+    "host": {
+        "node": "bench",
+        "processor": "",
+        "python_compiler": "GCC 12",
+        "python_implementation": "CPython",
+        "python_implementation_version": "3.11.7",
+        "python_build": ["main", "Jan 1"],
+    },
+    "devices": {"cpu": {"kind": "cpu", "model": "Cortex-A78", "logical_cores": 4, "governor": "unknown"}},
+}
+ROW = {
+    "architecture": "net",
+    "metric": "latency",
+    "unit": "s",
+    "samples": [0.25, 0.5, 0.75],
+    "conditions": {"device": "cpu", "batch_size": 1},
+    "convention": "wall time",
+    "trials": [{"first": 0, "count": 3}],
+}
+
+
+def document(header: dict[str, Any], *rows: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(benchmark_json.text(Run(header, rows)))
+    return found
+
+
+def test_it_names_machine_and_commit_as_pytest_benchmark_does() -> None:
+    made = document(HEADER, ROW)
+    assert made["machine_info"] == {
+        **{"node": "bench", "processor": "", "machine": "aarch64", "system": "Linux", "release": "6.1"},
+        **{"python_version": "3.11.7", "python_implementation": "CPython", "python_implementation_version": "3.11.7"},
+        **{"python_compiler": "GCC 12", "python_build": ["main", "Jan 1"]},
+        "cpu": {
+            **{"brand_raw": "Cortex-A78", "arch": "ARM_8", "arch_string_raw": "aarch64", "bits": 64, "count": 4},
+            **{"python_version": "3.11.7", "kind": "cpu", "model": "Cortex-A78", "logical_cores": 4},
+            "governor": "unknown",
+        },
+        "packages": {"pytest-benchmark": "5.3.1"},
+        "devices": HEADER["devices"],
+    }
+    assert made["commit_info"] == {
+        **{"id": "c0ffee", "dirty": False, "branch": "main", "project": "nets"},
+        **{"time": "2026-01-01T10:00:00+01:00", "author_time": "2026-01-01T09:00:00+01:00"},
+    }
+    assert (made["version"], made["datetime"]) == ("5.3.1", HEADER["started"])
+    (entry,) = made["benchmarks"]
+    assert entry["extra_info"]["trials"] == [{"first": 0, "count": 3}]
+    assert (entry["stats"]["ops"], entry["stats"]["mean"]) == (2.0, 0.5)
+
+
+def test_what_is_not_known_has_pytest_benchmarks_word_for_it() -> None:
+    made = document({"run": "r", "commit": "unknown", "branch": "unknown"}, ROW)
+    assert made["commit_info"] == {
+        **{"id": "unversioned", "time": None, "author_time": None, "dirty": False},
+        **{"project": "unknown", "branch": "(unknown)"},
+    }
+    assert made["machine_info"]["node"] == "unknown"
+    assert made["machine_info"]["cpu"] == {}
+    assert made["version"] == benchmark_json.VERSION
+
+
+def bencher(made: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
+    """What bencher's adapter python_pytest takes: latency (s) with bounds a standard deviation away."""
+    found = {}
+    for entry in made["benchmarks"]:
+        mean, deviation = float(entry["stats"]["mean"]), float(entry["stats"]["stddev"])
+        found[entry["fullname"]] = (mean, mean - deviation, mean + deviation)
+    return found
+
+
+def github_action_benchmark(made: dict[str, Any]) -> dict[str, tuple[float, str, str]]:
+    """What github-action-benchmark's extractor for pytest takes: iterations per second, with a range and an extra."""
+    found = {}
+    for entry in made["benchmarks"]:
+        stats = entry["stats"]
+        extra = f"mean: {stats['mean']} sec\nrounds: {stats['rounds']}"
+        found[entry["fullname"]] = (float(stats["ops"]), f"stddev: {stats['stddev']}", extra)
+    return found
+
+
+def tracker(made: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """What a tool that keeps series by machine and commit takes: every key of pytest-benchmark's own, of its type."""
+    assert datetime.fromisoformat(made["datetime"]).tzinfo is not None
+    assert [int(part) for part in made["version"].split(".")] >= [3, 1, 0]  # the first with ops
+    machine, commit = made["machine_info"], made["commit_info"]
+    cpu = machine["cpu"]
+    series = (machine["node"], machine["system"], machine["release"], machine["python_version"], cpu["brand_raw"])
+    assert all(isinstance(part, str) and part for part in (*series, cpu["arch"], commit["id"], commit["branch"]))
+    assert isinstance(cpu["count"], int)
+    assert isinstance(commit["dirty"], bool)
+    for moment in filter(None, (commit["time"], commit["author_time"])):
+        assert datetime.fromisoformat(moment).tzinfo is not None
+    found = {}
+    for entry in made["benchmarks"]:
+        stats = entry["stats"]
+        assert isinstance(entry["group"], str)
+        assert stats["rounds"] * stats["iterations"] == len(stats["data"])
+        numbers = [stats[key] for key in ("min", "q1", "median", "q3", "max", "stddev", "iqr", "total")]
+        assert all(isinstance(number, float) for number in numbers)
+        assert stats["min"] <= stats["q1"] <= stats["median"] <= stats["q3"] <= stats["max"]
+        found[entry["fullname"]] = (*series, entry["name"], entry["param"], stats["median"])
+    return found
+
+
+READERS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (bencher, github_action_benchmark, tracker)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
+def test_the_readers_of_other_tools_find_their_keys(reader: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    assert list(reader(document(HEADER, ROW))) == ["archbench/latency::test_latency[net-cpu-bs1]"]
+
+
+def test_the_readers_take_what_they_should() -> None:
+    made = document(HEADER, ROW)
+    assert bencher(made).popitem()[1] == (0.5, 0.25, 0.75)
+    assert github_action_benchmark(made).popitem()[1] == (2.0, "stddev: 0.25", "mean: 0.5 sec\nrounds: 3")
+
+
+def compared(*files: Path) -> str:
+    """What ``pytest-benchmark compare`` says of files, in milliseconds."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "compare", "--columns=min,median,rounds", "--time-unit=ms", *files],
+        cwd=files[0].parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_pytest_benchmark_compares_two_of_them(tmp_path: Path) -> None:
+    """Its own command, on two runs of which the second takes twice as long."""
+    slower = {**ROW, "samples": [0.5, 1.0, 1.5]}
+    for name, row in (("0001_before", ROW), ("0002_after", slower)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(document(HEADER, row)))
+    said = compared(tmp_path / "0001_before.json", tmp_path / "0002_after.json")
+    assert "benchmark 'latency cpu bs1': 2 tests" in said
+    rows = {
+        line.split()[1].strip("()").rpartition("/")[2]: line.split()[2:]
+        for line in said.splitlines()
+        if "test_latency[" in line
+    }
+    assert {name: (cells[0], cells[2]) for name, cells in rows.items()} == {
+        "0001_before": ("250.0000", "500.0000"),
+        "0002_after": ("500.0000", "1,000.0000"),
+    }

@@ -275,6 +275,8 @@ class Session:
         if self._journal is not None:
             run = outputs.latest(store.read(self.out))
             summarise(terminalreporter, run, [self._journal.path, *self._rendered])
+        for reason in self.yardsticks.left_out:
+            terminalreporter.write_line(f"left out of the history: {reason}", yellow=True)
         if self._unrendered:
             terminalreporter.write_line(self._unrendered, red=True)
 

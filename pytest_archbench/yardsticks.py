@@ -29,6 +29,11 @@ class Yardsticks:
         """
         return cls(header, own.read(baselines), history.load(folder, without) if folder else None)
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Which journals of the history no verdict rests on, and why."""
+        return (*self.earlier.broken, *self.earlier.repeated) if self.earlier is not None else ()
+
     def verdicts(self, measurement: Measurement) -> tuple[Verdict, ...]:
         """One verdict per yardstick that knows the case; none where nothing was measured."""
         point = history.point(store.row(measurement, ()), self.header)

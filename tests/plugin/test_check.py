@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from lifecycle import NETS, bench, lines_of, run, write
+import pytest
+from lifecycle import NETS, Ran, bench, lines_of, run, write
 
 # Worked by hand. Parameters: convolution 3*8*3*3 + 8 = 224, linear 8*10 + 10 = 90, together 314.
 # MACs on 32 x 32: convolution 32*32*8*(3*3*3) = 221184, linear 8*10 = 80, together 221264.
@@ -149,6 +150,51 @@ def test_unsendable(archbench):
     archbench.check(Local(), latency_max=1, name="local", inputs=lambda n: torch.zeros(n, 3))
 """
 )
+RACES = """
+import time
+
+import pytest
+from torch import nn
+
+class Sleeping(nn.Module):
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds, self.head = seconds, nn.Linear(4, 2)
+
+    def forward(self, x):
+        time.sleep(self.seconds)
+        return self.head(x)
+
+class Broken(nn.Module):
+    def forward(self, x):
+        raise LookupError("no such head")
+
+def race(archbench, ours, theirs, **more):
+    # Parameters 4*2 + 2 = 10.
+    archbench.check(Sleeping(ours), params=10, not_slower_than=theirs, input_shape=(4,), name="net", **more)
+
+def test_slower(archbench):
+    race(archbench, 0.006, Sleeping(0.003))
+
+def test_equal(archbench):
+    race(archbench, 0.003, Sleeping(0.003), latency_max="10s")
+
+def test_broken_rival(archbench):
+    race(archbench, 0.003, Broken())
+
+def test_mistaken(archbench):
+    with pytest.raises(TypeError, match="expected a torch.nn.Module; got the class Sleeping: call it"):
+        race(archbench, 0.003, Sleeping)
+
+class Unsteady(Sleeping):
+    def forward(self, x):
+        self.seconds = 0.016 - self.seconds
+        return super().forward(x)
+
+def test_doubtful(archbench):
+    # Every second pass takes 1 ms and every other 15 ms: the interval of the median reaches from one to the other.
+    archbench.check(Unsteady(0.001), latency_max="8.1ms", input_shape=(4,), name="doubtful")
+"""
 TIMED = (("within", 4), ("slow", 1), ("fed", 2), ("fed (2)", 2))
 
 
@@ -193,3 +239,60 @@ def test_it_judges_measured_quantities_in_a_bench_run(tmp_path: Path) -> None:
     expected = {f"test_latency[{name}-cpu-bs{size}]" for name, size in TIMED}
     assert {entry["name"] for entry in timed} == expected
     assert {row["family"] for row in ran.rows} == {"user"}
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """A bench run of models against others, with locks of its own so that it waits for nobody."""
+    folder, temporary = tmp_path_factory.mktemp("raced"), tmp_path_factory.mktemp("temporary")
+    write(folder, {"test_race.py": RACES})
+    env = {"TMPDIR": str(temporary)}
+    return bench(folder, "test_race.py", "-rf", "--archbench-tolerance=20%", env=env)
+
+
+def test_a_model_that_is_slower_than_another_fails(raced: Ran) -> None:
+    assert (raced.code, raced.outcomes) == (1, {"passed": 2, "failed": 2, "skipped": 1}), raced.output
+    (slower,) = [row for row in raced.rows if (row["architecture"], row["metric"]) == ("net", "latency")]
+    (verdict,) = slower["verdicts"]
+    assert verdict["outcome"] == "regressed"
+    assert verdict["source"] == slower["against"]["side"] == "Sleeping beside net"
+    assert verdict["change"] == pytest.approx(1, abs=0.2)
+    assert ", regressed (+" in verdict["reason"]
+    assert "from Sleeping beside net: worse by more than 20.0 %" in verdict["reason"]
+    assert verdict["reason"] in raced.output
+    assert 5 <= len(slower["against"]["log_ratios"]) == len(slower["against"]["trials"]) <= 20
+
+
+def test_a_model_that_is_as_fast_as_another_passes(raced: Ran) -> None:
+    limited, raced_row = [row for row in raced.rows if (row["architecture"], row["metric"]) == ("net (2)", "latency")]
+    assert [row["verdicts"][0]["outcome"] for row in (limited, raced_row)] == ["passed", "passed"]
+    assert "against" not in limited
+    assert raced_row["verdicts"][0]["source"] == "Sleeping beside net (2)"
+
+
+def test_a_limit_within_the_doubt_skips(raced: Ran) -> None:
+    (row,) = [row for row in raced.rows if (row["architecture"], row["metric"]) == ("doubtful", "latency")]
+    assert row["interval"]["low"] < 0.0081 < row["interval"]["high"]
+    assert row["imprecise"]
+    (verdict,) = row["verdicts"]
+    assert verdict["outcome"] == "inconclusive"
+    assert verdict["reason"].startswith("doubtful latency on cpu at batch 1: expected at most 8.100 ms, got ")
+    assert verdict["reason"].endswith(row["imprecise"])
+
+
+def test_a_model_that_cannot_be_timed_is_named(raced: Ran) -> None:
+    assert "Broken beside net (3) latency: LookupError: no such head (in " in raced.output
+
+
+def test_a_class_in_the_place_of_a_model_is_refused_before_anything_is_counted(raced: Ran) -> None:
+    """The fourth would be journalled under its name once it is counted."""
+    assert {row["architecture"] for row in raced.rows} == {"net", "net (2)", "net (3)", "doubtful"}
+
+
+def test_a_comparison_of_models_is_skipped_in_an_ordinary_run(tmp_path: Path) -> None:
+    ran = run(write(tmp_path, {"test_race.py": RACES}), "-rs", "-k", "slower or equal or mistaken")
+    assert (ran.code, ran.outcomes) == (0, {"passed": 1, "skipped": 2, "deselected": 2}), ran.output
+    skipped = list(lines_of(ran.output, "SKIPPED"))
+    assert any("net: latency against another model: measured quantities are judged with --archbench" in line
+               for line in skipped)  # fmt: skip
+    assert any("net: latency: measured quantities are judged with --archbench" in line for line in skipped)

@@ -11,3 +11,8 @@ from pytest_archbench.records import Case
 @pytest.mark.archbench(metric="peak_memory")
 def test_peak_memory(archbench: Archbench, archbench_case: Case) -> None:
     archbench.judge(archbench_case)
+
+
+@pytest.mark.archbench(metric="peak_host_memory")
+def test_peak_host_memory(archbench: Archbench, archbench_case: Case) -> None:
+    archbench.judge(archbench_case)

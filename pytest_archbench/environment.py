@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +25,11 @@ def header(devices: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
         "started": now.isoformat(),
         "commit": commit or UNKNOWN,
         "dirty": UNKNOWN if commit is None or changes is None else bool(changes),
+        "commit_time": _git(folder, "show", "-s", "--format=%cI") or UNKNOWN,
+        "author_time": _git(folder, "show", "-s", "--format=%aI") or UNKNOWN,
+        "branch": _branch(folder),
+        "project": _project(folder),
+        "host": host(),
         "environment": environment(),
         "devices": devices,
     }
@@ -38,6 +44,29 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def host() -> dict[str, Any]:
+    """What else pytest-benchmark stores of a host. Two runs may differ in it and compare all the same."""
+    return {
+        "node": platform.node() or UNKNOWN,
+        "processor": platform.processor(),
+        "python_compiler": platform.python_compiler(),
+        "python_implementation": platform.python_implementation(),
+        "python_implementation_version": platform.python_version(),
+        "python_build": list(platform.python_build()),
+    }
+
+
+def _branch(folder: Path) -> str:
+    branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    return "(detached head)" if branch == "HEAD" else branch or UNKNOWN
+
+
+def _project(folder: Path) -> str:
+    """The last part of the repository's address, which alone may be shown, else the folder's name."""
+    address = _git(folder, "config", "--local", "--get", "remote.origin.url") or ""
+    return re.split(r"[/:]", address.rstrip("/"))[-1].removesuffix(".git") or folder.name
 
 
 def _version(package: str) -> str:

@@ -23,6 +23,7 @@ from pytest_archbench.plan import Plan
 from pytest_archbench.progress import Progress, summarise
 from pytest_archbench.records import Architecture
 from pytest_archbench.registry import UnknownName
+from pytest_archbench.replay import Beside
 from pytest_archbench.resume import Recorded
 from pytest_archbench.runner import Runner
 from pytest_archbench.yardsticks import Yardsticks
@@ -43,6 +44,7 @@ def start(config: pytest.Config, chosen: tuple[str, ...]) -> Session:
     except MISTAKES as error:
         raise pytest.UsageError(f"archbench: {error.args[0]}") from None
     config.pluginmanager.register(session, "archbench-session")
+    config.pluginmanager.register(session.beside(), "archbench-beside")
     return session
 
 
@@ -99,6 +101,10 @@ class Session:
         self._rendered: list[Path] = []
         self._unrendered = ""
         self._made = False
+
+    def beside(self) -> Beside:
+        """The hooks for pytest-benchmark."""
+        return Beside(self.config, self._header, self.out / outputs.BENCHMARK_JSON)
 
     def _facts(self, opponent: Opponent | None) -> dict[str, Any]:
         """The journal's first line; what may not differ in a resumed run stands under its environment."""
@@ -267,7 +273,7 @@ class Session:
             self._rendered = outputs.publish(store.read(self.out), self.out, self.published)
         except OSError as error:
             advice = f"the journal is whole: mend it and run archbench report {self.out}"
-            where = error.filename2 or error.filename
+            where = error.filename2 or error.filename or self.out
             self._unrendered = f"the report cannot be written: {where}: {error.strerror}; {advice}"
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 

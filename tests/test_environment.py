@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,19 @@ def test_it_is_plain_data_with_versions_and_devices(tmp_path: Path) -> None:
 def test_a_package_that_is_not_installed_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_archbench.environment.PACKAGES", ("no-such-package",))
     assert environment()["packages"] == {"no-such-package": "unknown"}
+
+
+def test_the_header_has_what_pytest_benchmark_stores(repository: Path) -> None:
+    git(repository, "remote", "add", "origin", "https://me:secret@host/us/nets.git")
+    said = header({}, repository)
+    assert (said["branch"], said["project"]) == ("main", "nets")
+    assert datetime.fromisoformat(said["commit_time"]) >= datetime.fromisoformat(said["author_time"])
+    assert "secret" not in json.dumps(said)
+    git(repository, "checkout", "--detach")
+    assert header({}, repository)["branch"] == "(detached head)"
+
+
+def test_outside_a_repository_times_and_branch_are_unknown(tmp_path: Path) -> None:
+    said = header({}, tmp_path)
+    assert [said[key] for key in ("commit_time", "author_time", "branch")] == ["unknown"] * 3
+    assert said["project"] == tmp_path.name

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from lifecycle import Ran, bench
+from lifecycle import Ran, bench, lines_of
 from pytest_benchmark.stats import Stats
 
 from pytest_archbench import benchmark_json
@@ -77,7 +77,41 @@ def test_it_has_the_sections_of_pytest_benchmark(packaged: Ran) -> None:
     their_document = json.loads((packaged.folder / "theirs.json").read_text())
     document = json.loads((packaged.folder / "reports/benchmark.json").read_text())
     assert document.keys() >= their_document.keys()
-    assert document["machine_info"].keys() >= {"python_version", "system", "machine", "cpu"}
+    ours, theirs = document["machine_info"], their_document["machine_info"]
+    assert ours.keys() >= theirs.keys()
+    assert_same(ours, {field: value for field, value in theirs.items() if field != "cpu"})
+    assert ours["devices"]["cpu"]["model"] == ours["cpu"]["brand_raw"]
+    known = {"arch", "arch_string_raw", "bits", "count"} & theirs["cpu"].keys()
+    assert_same(ours["cpu"], {field: theirs["cpu"][field] for field in known})
+    assert document["commit_info"].keys() >= their_document["commit_info"].keys()
+    for reader in READERS:
+        assert reader(document).keys() == {entry["fullname"] for entry in document["benchmarks"]}
+
+
+def test_pytest_benchmark_compares_ours_with_its_own(packaged: Ran) -> None:
+    said = compared(packaged.folder / "theirs.json", packaged.folder / "reports/benchmark.json")
+    assert "benchmark 'latency cpu bs1': 4 tests" in said
+
+
+@pytest.mark.parametrize(
+    ("switched_off", "reason"), [(("-n", "2"), "under xdist"), (("--benchmark-disable",), "with --benchmark-disable")]
+)
+def test_it_says_what_pytest_benchmark_did_not_write(project: Path, switched_off: tuple[str, ...], reason: str) -> None:
+    ran = bench(project, *LATENCY, *switched_off, "--benchmark-json=theirs.json", "--benchmark-autosave")
+    assert ran.code == 0, ran.output
+    (line,) = lines_of(ran.output, "pytest-benchmark is switched off")
+    own = project / "reports/benchmark.json"
+    assert line == (
+        f"pytest-benchmark is switched off {reason}: --benchmark-json, --benchmark-autosave wrote and compared nothing;"
+        f" {own} has every sample in its format"
+    )
+    assert not (project / "theirs.json").exists()
+    assert len(entries(own)) == 1
+
+
+def test_it_is_silent_where_nothing_was_asked_of_pytest_benchmark(project: Path) -> None:
+    ran = bench(project, *LATENCY, "--benchmark-disable")
+    assert "pytest-benchmark is switched off" not in ran.output
 
 
 def test_it_journals_where_pytest_benchmark_is_disabled(project: Path) -> None:
@@ -96,12 +130,15 @@ def test_it_judges_where_pytest_benchmark_skips(project: Path) -> None:
     assert "no baseline" in ran.output
 
 
-def test_it_counts_as_no_benchmark_under_benchmark_only(project: Path) -> None:
-    """pytest-benchmark skips what does not ask for its fixture by name; nothing is measured then."""
-    ran = bench(project, *LATENCY, "--benchmark-only", "-rs")
-    assert (ran.code, ran.outcomes) == (0, {"skipped": 1}), ran.output
-    assert "Skipping non-benchmark (--benchmark-only active)" in ran.output
-    assert not (project / "reports/measurements.jsonl").exists()
+def test_latency_alone_is_a_benchmark_under_benchmark_only(project: Path) -> None:
+    """pytest-benchmark skips what does not ask for its fixture by name; counts have no place in its table."""
+    metrics = ("--archbench-suite=user", "--archbench-metric=latency,macs")
+    ran = bench(project, *metrics, "--benchmark-only", "--benchmark-json=theirs.json", "-rs")
+    assert (ran.code, ran.outcomes) == (0, {"skipped": 2}), ran.output
+    assert ran.output.count("Skipping non-benchmark (--benchmark-only active)") == 1
+    assert ran.cases == {("tiny", "latency"): 1}
+    (row,), (entry,) = ran.rows, entries(project / "theirs.json").values()
+    assert entry["stats"]["data"] == row["samples"]
 
 
 def test_it_describes_samples_by_pytest_benchmarks_definitions() -> None:

@@ -125,6 +125,7 @@ def test_it_has_a_header_and_a_row_for_each_measurement(packaged: Ran) -> None:
         "latency": "s",
         "throughput": "img/s",
         "peak_memory": "B",
+        "peak_host_memory": "B",
     }
 
 

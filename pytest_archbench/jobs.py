@@ -104,7 +104,8 @@ class Stand:
         from pytest_archbench.environment import environment
 
         there = environment()
-        return {"python": there["python"], "torch": torch.__version__, **{p: there["packages"][p] for p in packages}}
+        named = {package: there["packages"][package] for package in packages}
+        return {"python": there["python"], **named, "torch": torch.__version__}
 
 
 VERBS: dict[str, Callable[..., Any]] = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -64,6 +65,29 @@ def unlike(ours: Point, theirs: Point, metric: Metric) -> str:
     differing = [f"{name} is {a} here and {b} there" for name, a, b in pairs if a != b]
     more = [f"and {len(differing) - FACTS} more"] if len(differing) > FACTS else []
     return "; ".join(differing[:FACTS] + more)
+
+
+PACE = 0.25
+"""How far (relative) the machine's pace may differ between two runs. What is divided by the reference workload is taken
+to slow down as that does; of a machine that is busy elsewhere, or of a network that waits, that is not true."""
+
+
+def other_pace(ours: Point, theirs: Sequence[Point], metric: Metric) -> str:
+    """Why the reference workload cannot take the machine's pace out of a comparison, or an empty text."""
+    if not is_normalised(ours, metric):
+        return ""
+    here, there = _pace(ours), statistics.median(map(_pace, theirs))
+    if abs(math.log(here / there)) <= math.log1p(PACE):
+        return ""
+    paces = f"the reference workload took {here * 1e3:.3g} ms here and {there * 1e3:.3g} ms there"
+    return (
+        f"{paces}: a pace that differs by more than {PACE:.0%} cannot be taken out; measure when the machine is quiet"
+    )
+
+
+def _pace(point: Point) -> float:
+    """Seconds of the reference workload, the median over the trials; of a point that ``is_normalised``."""
+    return statistics.median(reference for _, reference in point.trials if reference is not None)
 
 
 def _facts(point: Point, metric: Metric) -> dict[str, Any]:

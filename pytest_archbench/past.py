@@ -15,7 +15,7 @@ from typing import Literal
 from pytest_archbench import stats
 from pytest_archbench.alarm import FEWEST as FEWEST
 from pytest_archbench.alarm import alarm_factor as alarm_factor
-from pytest_archbench.levels import can_be_normalised, is_normalised, levels
+from pytest_archbench.levels import can_be_normalised, is_normalised, levels, other_pace
 from pytest_archbench.levels import level as level
 from pytest_archbench.levels import unlike as unlike
 from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
@@ -113,6 +113,8 @@ def against_baseline(ours: Point, theirs: Point, metric: Metric, source: str = "
         return _exactly(ours, theirs, source)
     if not all(value > 0 for value in (*levels(ours, metric), *levels(theirs, metric))):
         return _verdict("inconclusive", ours, source, theirs.value, NOT_POSITIVE)
+    if difference := other_pace(ours, [theirs], metric):
+        return _verdict("inconclusive", ours, source, theirs.value, difference)
     shift = _side(ours, metric) - _side(theirs, metric)
     limits = band(metric.tolerance)
     few = metric.unit in PROCESS_BIAS and any(len(point.trials) < FEWEST for point in (ours, theirs))
@@ -166,6 +168,8 @@ def _against_median(ours: Point, past: Sequence[Point], metric: Metric, series: 
     middle, source = statistics.median(point.value for point in past), f"the median of {len(past)} runs"
     if not all(level(point, metric) > 0 for point in (ours, *past)):
         return _verdict("inconclusive", ours, source, middle, NOT_POSITIVE)
+    if difference := other_pace(ours, past, metric):
+        return _verdict("inconclusive", ours, source, middle, difference)
     logs = [math.log(level(point, metric)) for point in past]
     estimate = math.log(level(ours, metric)) - statistics.median(logs)
     factor = alarm_factor(len(past), series) * _thinness(ours, past)

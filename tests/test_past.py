@@ -252,6 +252,17 @@ def test_normalised_nights_follow_the_reference_not_the_machine() -> None:
     assert "normalised by the reference workload (raw +25.0 %)" in verdict.reason
 
 
+@pytest.mark.parametrize(("pace", "outcome"), [(0.0124, "passed"), (0.0126, "inconclusive"), (0.0079, "inconclusive")])
+def test_a_machine_of_quite_another_pace_gives_no_verdict(pace: float, outcome: Outcome) -> None:
+    """A network that waits takes as long on it; divided by the reference it would seem faster or slower."""
+    before = run(0.04, trials=((0.04, 0.01),))
+    ours = run(0.04 * pace / 0.01, trials=((0.04 * pace / 0.01, pace),))
+    for verdict in (against_baseline(ours, before, LATENCY), against_history(ours, [before] * 5, LATENCY, 1)):
+        assert verdict.outcome == outcome
+        told = f"the reference workload took {pace * 1e3:.3g} ms here and 10 ms there"
+        assert (told in verdict.reason) is (outcome == "inconclusive")
+
+
 PAIRS = (0.04, 0.05, 0.06, 0.07, 0.08)
 
 

@@ -38,6 +38,7 @@ class Arena:
     tolerance: float
     header: Mapping[str, Any]
     _pairs: dict[int, tuple[Worker, Worker]] = field(default_factory=dict)
+    _apart: Worker | None = None
     _duels: dict[str, Duel | SideFailed] = field(default_factory=dict)
 
     def bout(self, case: Case, here: Runner) -> Bout:
@@ -73,8 +74,8 @@ class Arena:
     def _single(self, case: Case, job: Job, here: Runner) -> Bout:
         """What a machine's pace does not touch is measured once on each side."""
         with device_lock(job.conditions.device):
-            theirs = self._pair(0)[1]
-            answer: Answer = theirs.ask("measure", self.opponent.job(job), timeout=self.settings.timeout)
+            asked = self.opponent.job(job)
+            answer: Answer = self._untimed().ask("measure", asked, timeout=self.settings.timeout)
         ours, found = here.measure(case), runner.measurement(case, [Answered(answer)], self.settings)
         points = [history.point(store.row(each, ()), self.header) for each in (ours, found)]
         account = self._account(value=found.value, message=found.message)
@@ -102,6 +103,12 @@ class Arena:
             pair = self._pairs[number] = (Worker(), Worker(self.opponent.surroundings))
         return pair
 
+    def _untimed(self) -> Worker:
+        """A process of the other side that times nothing: the meter of memory tells the C library its own ways."""
+        if self._apart is None or not self._apart.alive:
+            self._apart = Worker(self.opponent.surroundings)
+        return self._apart
+
     def _stop(self, number: int) -> None:
         for worker in self._pairs.pop(number, ()):
             worker.stop()
@@ -110,6 +117,8 @@ class Arena:
         """End every process."""
         for number in list(self._pairs):
             self._stop(number)
+        if self._apart is not None:
+            self._apart.stop()
 
 
 def recalled(row: Mapping[str, Any] | None) -> Bout | None:

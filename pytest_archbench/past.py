@@ -116,7 +116,7 @@ def against_baseline(ours: Point, theirs: Point, metric: Metric, source: str = "
     if difference := other_pace(ours, [theirs], metric):
         return _verdict("inconclusive", ours, source, theirs.value, difference)
     shift = _side(ours, metric) - _side(theirs, metric)
-    limits = band(metric.tolerance)
+    limits = band(_tolerance(metric, theirs.value))
     few = metric.unit in PROCESS_BIAS and any(len(point.trials) < FEWEST for point in (ours, theirs))
     advice = [MORE_PROCESSES] if few and limits.side(shift) == "between" else []
     said = [*_normalised_by(ours, theirs.value, metric), *advice]
@@ -125,6 +125,11 @@ def against_baseline(ours: Point, theirs: Point, metric: Metric, source: str = "
 
 MORE_PROCESSES = f"measure with --archbench-processes={FEWEST} or more"
 NOT_POSITIVE = "a value is not above 0, so there is no relative change: look at its samples"
+
+
+def _tolerance(metric: Metric, value: Number) -> float:
+    """What goes unremarked of a value, relative: the metric's tolerance, or what its instrument cannot tell."""
+    return max(metric.tolerance, metric.resolution / abs(value))
 
 
 def _side(point: Point, metric: Metric) -> Shift:
@@ -175,7 +180,7 @@ def _against_median(ours: Point, past: Sequence[Point], metric: Metric, series: 
     factor = alarm_factor(len(past), series) * _thinness(ours, past)
     noise = factor * stats.sigma(logs)
     said = [f"{factor:.3g} sigma of these runs are {_percent(noise)}", *_normalised_by(ours, middle, metric), *left_out]
-    shift, limits = Shift(estimate, estimate, estimate), band(metric.tolerance, noise)
+    shift, limits = Shift(estimate, estimate, estimate), band(_tolerance(metric, middle), noise)
     return _judged(shift, limits, metric, _subject(ours), source, _figure(ours, middle), said)
 
 

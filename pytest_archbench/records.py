@@ -46,7 +46,8 @@ class Metric:
     """A quantity: its unit, which direction is better, and how far a value may move unremarked.
 
     ``better = "equal"`` is a property of the graph: any change is a finding.
-    ``tolerance`` is relative (0.05 = 5 %). ``per_device`` is False where no device can change the value.
+    ``tolerance`` is relative (0.05 = 5 %). ``per_device`` is False where no device can change the value. ``resolution``
+    is how far, in ``unit``, the instrument itself may be off.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Metric:
     tolerance: float = 0.0
     per_device: bool = True
     description: str = ""
+    resolution: float = 0.0
 
     def __post_init__(self) -> None:
         _require_one_of(f"metric {self.name}: better", self.better, Better)

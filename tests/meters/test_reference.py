@@ -43,6 +43,7 @@ def test_it_is_short_against_a_burst_on_any_core_of_today() -> None:
 
 
 @pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 def test_it_runs_on_a_gpu_and_waits_for_it() -> None:
     work = reference.workload("cuda")
     work()

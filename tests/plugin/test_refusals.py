@@ -135,7 +135,6 @@ def header(**environment: object) -> str:
         ("not json\n{}\n", "measurements.jsonl:1: not a JSON object"),
         (header(python="3.9") + "{\n{}\n", "measurements.jsonl:2: not a JSON object"),
         ("[]\n", "measurements.jsonl:1: expected a JSON object; got list"),
-        ("", "measurements.jsonl:1: expected a header"),
         (header().replace(f'"schema": {SCHEMA}', '"schema": 99'), f"expected schema {SCHEMA}; got 99"),
         (header(python="2.7.18"), "one journal holds one environment: start afresh without --archbench-resume"),
     ],

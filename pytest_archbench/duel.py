@@ -20,6 +20,8 @@ from pytest_archbench.worker import Worker
 
 FEWEST_PAIRS, MOST_PAIRS = 5, 20
 """Between these the number of pairs is as large as the verdict needs."""
+MOST_ROUNDS = 60
+"""Pairs in one process at most: they cost no start of a process."""
 FEWEST_ROUNDS = 2
 """Rounds of one pair of processes, whatever the budget."""
 
@@ -85,7 +87,7 @@ def in_one_process(worker: Worker, ours: Job, theirs: Job, enough: Enough) -> Du
     with _let_go(worker, timeout=ours.settings.timeout):
         mine = Held.open(worker, OURS, ours)
         Held.open(worker, THEIRS, theirs)
-        while not _settled([each.log_ratio for each in rounds], enough):
+        while not _settled([each.log_ratio for each in rounds], enough, MOST_ROUNDS):
             rounds.append(_ask(worker, OURS, ours.settings.timeout, "round", OURS, THEIRS))
             trials.append(_trials(rounds[-1:]))
     return _duel([each.log_ratio for each in rounds], trials, mine)
@@ -102,7 +104,7 @@ def between_processes(pairs: Iterable[tuple[Worker, Worker]], ours: Job, theirs:
             rounds = _rounds(here, there, ours.settings.time_budget)
         ratios.append(statistics.median(each.log_ratio for each in rounds))
         trials.append(_trials(rounds))
-        if _settled(ratios, enough):
+        if _settled(ratios, enough, MOST_PAIRS):
             break
     return _duel(ratios, trials, here)
 
@@ -126,8 +128,8 @@ def _rounds(ours: Held, theirs: Held, budget: float) -> list[Round]:
     return rounds
 
 
-def _settled(ratios: Sequence[float], enough: Enough) -> bool:
-    return len(ratios) >= MOST_PAIRS or (len(ratios) >= FEWEST_PAIRS and enough(ratios))
+def _settled(ratios: Sequence[float], enough: Enough, most: int) -> bool:
+    return len(ratios) >= most or (len(ratios) >= FEWEST_PAIRS and enough(ratios))
 
 
 def _trials(rounds: Sequence[Round]) -> tuple[Trial, Trial]:

@@ -72,7 +72,7 @@ def _slower(kind: str, fraction: float) -> float:
 
 def _job(asked: Asked, kind: str, fraction: float) -> Job:
     network = architecture(asked.network, _slower(kind, fraction))
-    return Job(METRIC, network, CONDITIONS, Settings(time_budget=asked.seconds))
+    return Job(METRIC, network, CONDITIONS, Settings(time_budget=2 * asked.seconds))  # two sides share it
 
 
 def _plain(asked: Asked) -> Job:

@@ -209,15 +209,17 @@ def against_pairs(log_ratios: Sequence[float], tolerance: float, metric: Metric,
 
 
 def settled(log_ratios: Sequence[float], tolerance: float, metric: Metric) -> bool:
-    """Whether further pairs could be spared: the interval lies wholly beyond, or wholly within, the tolerance.
+    """Whether further pairs could be spared: the interval lies wholly beyond the tolerance for the worse, or wholly short
+    of it. How much better something became is no reason to go on.
 
     Asked after every pair it is asked often, so the chance of an interval that misses is more than for one look.
     """
     if metric.better == "equal" or len(log_ratios) < FEWEST:
         return metric.better == "equal"
     interval, limits = stats.signed_rank_interval(log_ratios), band(tolerance)
-    outside = interval.low > limits.high or interval.high < limits.low
-    return outside or limits.low <= interval.low <= interval.high <= limits.high
+    if metric.better == "lower":
+        return interval.low > limits.high or interval.high <= limits.high
+    return interval.high < limits.low or interval.low >= limits.low
 
 
 def _exactly(ours: Point, theirs: Point, source: str) -> Verdict:

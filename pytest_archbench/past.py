@@ -209,8 +209,8 @@ def against_pairs(log_ratios: Sequence[float], tolerance: float, metric: Metric,
 
 
 def settled(log_ratios: Sequence[float], tolerance: float, metric: Metric) -> bool:
-    """Whether further pairs could be spared: the interval lies wholly beyond the tolerance for the worse, or wholly short
-    of it. How much better something became is no reason to go on.
+    """Whether further pairs could be spared: the interval lies wholly beyond the tolerance for the worse, or wholly
+    short of it. How much better something became is no reason to go on.
 
     Asked after every pair it is asked often, so the chance of an interval that misses is more than for one look.
     """

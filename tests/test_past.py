@@ -317,7 +317,9 @@ def test_it_refuses_a_ratio_that_is_not_finite(wrong: float) -> None:
 )
 def test_pairs_are_settled_when_their_interval_is_on_one_side(tolerance: float, is_settled: bool) -> None:
     assert settled(PAIRS, tolerance, LATENCY) is is_settled
-    assert settled([-ratio for ratio in PAIRS], tolerance, LATENCY) is (is_settled or tolerance == 0.08)
+    assert settled([-ratio for ratio in PAIRS], tolerance, THROUGHPUT) is (is_settled or tolerance == 0.08)
+    assert settled([-ratio for ratio in PAIRS], tolerance, LATENCY), "whether it is better is not asked"
+    assert settled(PAIRS, tolerance, THROUGHPUT)
 
 
 def test_a_count_needs_no_pairs_to_be_settled() -> None:

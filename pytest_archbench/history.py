@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_archbench import store
+from pytest_archbench.levels import quartile
 from pytest_archbench.records import Measurement, Point, Trial
 from pytest_archbench.store import JournalError, Run
 
@@ -153,7 +154,7 @@ def _is_time(value: object) -> bool:
 
 
 def _is_trial(value: Any) -> bool:
-    """(median of the samples, median of the reference in s or None)"""
+    """(quartile of the samples, median of the reference in s or None)"""
     if not isinstance(value, tuple) or len(value) != 2 or not is_number(value[0]):
         return False
     return value[1] is None or (is_number(value[1]) and value[1] > 0)
@@ -253,10 +254,10 @@ def _time(text: str) -> datetime | None:
 
 
 def _trials(found: Measurement) -> tuple[tuple[float, float | None], ...]:
-    """Per process the median of its samples and that of its reference times; rows of older journals are one process."""
+    """Per process the quartile of its samples and the median of its reference times; an older journal has one."""
     parts = found.trials or ((Trial(found.samples),) if len(found.samples) > 1 else ())
     return tuple(
-        (statistics.median(part.samples), statistics.median(part.reference) if part.reference else None)
+        (quartile(part.samples, found.unit), statistics.median(part.reference) if part.reference else None)
         for part in parts
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from pytest_archbench import stats
 from pytest_archbench.inputs import plain
 from pytest_archbench.records import Better, Metric, Point
 
@@ -21,6 +22,10 @@ _NORMALISED: Mapping[tuple[str, Better], Callable[[float, float], float]] = {
     ("img/s", "higher"): operator.mul,
 }
 """How a value and the reference workload's time (s) beside it make a quantity free of the machine's own speed."""
+
+QUARTILES: Mapping[str, int] = {"s": 25, "img/s": 75}
+"""Which percentile stands for many values of a unit, the median for others. What else a machine does only ever makes a
+network slower, so the quartile on the fast side scatters less between runs than the median does."""
 
 _OF_THE_DEVICE = ("device", "threads")
 """Conditions under which no static count can change."""
@@ -39,10 +44,15 @@ def is_normalised(point: Point, metric: Metric) -> bool:
 
 
 def level(point: Point, metric: Metric) -> float:
-    """The quantity that compares between runs: the median over the trials of a time divided by the reference
-    workload's, or of a rate multiplied by it; the value itself, in the metric's unit, where a trial has no reference.
+    """The quantity that compares between runs: the ``quartile`` of the trials' times divided by the reference
+    workload's, or of their rates multiplied by it; the value itself, in its unit, where a trial has no reference.
     """
-    return statistics.median(levels(point, metric)) if is_normalised(point, metric) else point.value
+    return quartile(levels(point, metric), metric.unit) if is_normalised(point, metric) else point.value
+
+
+def quartile(values: Sequence[float], unit: str) -> float:
+    """What stands for many values of a unit (``QUARTILES``)."""
+    return stats.percentile(values, QUARTILES.get(unit, 50))
 
 
 def levels(point: Point, metric: Metric) -> list[float]:

@@ -276,10 +276,10 @@ class Baseline:
 class Point:
     """One run's value of one series, to judge or to be judged against: a row of a journal with its run's facts.
 
-    ``value`` is in the metric's ``unit``. ``trials`` holds one (median of the samples, median of the reference workload
-    or None) per process, in the units of the metric and in s; empty for counts. ``uncertainty`` is half the width of
-    the 95 % interval of the median relative to it, None where it is not known. ``fingerprint`` holds by dotted name
-    what must be equal before two values compare: ``device.model``, ``packages.torch``.
+    ``value`` is in the metric's ``unit``. ``trials`` holds per process the quartile of the samples on the fast side, in
+    that unit, and the median of the reference workload's times (s) or None; empty for counts. ``uncertainty`` is half
+    the width of the 95 % interval of the median relative to it, None where it is not known. ``fingerprint`` holds by
+    dotted name what must be equal before two values compare: ``device.model``, ``packages.torch``.
     """
 
     architecture: str

@@ -82,14 +82,14 @@ def test_a_count_is_a_value_without_trials() -> None:
 def test_samples_of_an_older_journal_are_one_process_without_reference() -> None:
     found = point(TIMED, HEADER)
     assert found is not None
-    assert found.trials == ((3.5, None),)
+    assert found.trials == ((2.25, None),)  # the lower quartile of 1, 2, 3, 4, 5 and 9
     assert found.uncertainty == (9 - 1) / 2 / 3.5  # six samples: all of them enclose the median with 1 - 2/64 > 95 %
 
 
-def test_every_process_has_its_own_median_and_that_of_its_reference() -> None:
+def test_every_process_has_its_own_quartile_and_the_median_of_its_reference() -> None:
     found = point(OF_TWO, HEADER)
     assert found is not None
-    assert found.trials == ((2.0, 0.2), (5.0, None))
+    assert found.trials == ((1.5, 0.2), (4.5, None))  # of 1, 2, 3 and of 4, 5, 9
     assert found.value == 3.5
 
 
@@ -127,7 +127,7 @@ def test_a_fingerprint_leaves_out_what_the_header_does_not_tell() -> None:
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a reference of 0 s": ({"trials": [trial(6, [0.0])]}, {}, "reference time > 0"),
     "a reference in words": ({"trials": [trial(6, ["a", "b"])]}, {}, "alexnet latency: not as a run writes it .Type"),
-    "a letter for a reference": ({"trials": [trial(6, ["a"])]}, {}, "reference time > 0 or null; got ..3.5, 'a'"),
+    "a letter for a reference": ({"trials": [trial(6, ["a"])]}, {}, "reference time > 0 or null; got ..2.25, 'a'"),
     "too few samples in the trials": ({"trials": [trial(5, [])]}, {}, "the trials' samples are not the samples"),
     "an interval without its ends": ({"interval": {"confidence": 0.95}}, {}, "as a run writes it .KeyError: 'high'"),
     "an interval without a width": (

@@ -145,9 +145,9 @@ def test_the_expected_share_of_alarms_is_a_normal_tail() -> None:
 
 
 def test_the_expected_share_of_confirmed_alarms_is_what_the_factor_is_made_for() -> None:
-    """Without a tolerance, 0.05 a night in 300 series, however large the noise."""
+    """Without a tolerance, 0.05 a night in 50 series, however large the noise."""
     logs = [(-1.0) ** number * number for number in range(19)]
-    assert findings.expected_confirmed_alarms(logs, 0.0) == pytest.approx(0.05 / 300, rel=0.2)
+    assert findings.expected_confirmed_alarms(logs, 0.0) == pytest.approx(0.05 / 50, rel=0.2)
     assert findings.expected_confirmed_alarms([0.1] * 19, 0.0) == 0
     assert findings.expected_confirmed_alarms([0.001 * each for each in logs], 0.5) < 1e-9
 

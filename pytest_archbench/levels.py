@@ -44,10 +44,12 @@ def is_normalised(point: Point, metric: Metric) -> bool:
 
 
 def level(point: Point, metric: Metric) -> float:
-    """The quantity that compares between runs: the ``quartile`` of the trials' times divided by the reference
-    workload's, or of their rates multiplied by it; the value itself, in its unit, where a trial has no reference.
+    """The quantity that compares between runs: the median over the trials of a time divided by the reference
+    workload's, or of a rate multiplied by it; the value itself, in its unit, where a trial has no reference.
+
+    The median, since a process may be unlucky on either side: with the network's place in memory or the workload's.
     """
-    return quartile(levels(point, metric), metric.unit) if is_normalised(point, metric) else point.value
+    return statistics.median(levels(point, metric)) if is_normalised(point, metric) else point.value
 
 
 def quartile(values: Sequence[float], unit: str) -> float:

@@ -23,7 +23,7 @@ lint: $(INSTALLED) ## style and types
 race: $(INSTALLED) $(VENV)/.raced ## counting against fvcore, ptflops, thop, torchinfo, calflops, torchprofile and torch
 	$(BIN)/python tools/race_counting.py
 
-race-noise: $(INSTALLED) ## false alarms, detection and smallest detectable change of our verdicts and of others; half an hour
+race-noise: $(INSTALLED) ## false alarms, detection and smallest detectable change of our verdicts and of others; 40 minutes
 	$(BIN)/python tools/race_noise.py
 
 race-memory: $(INSTALLED) ## peak host memory: how well it repeats, and against torch's profiler

@@ -35,8 +35,10 @@ def net():
 
 def moody():
     if os.path.exists("slow_once"):
-        os.remove("slow_once")
-        return Sleeping(0.025)
+        with open("slow_once", "r+") as first:
+            mine = str(os.getpid())
+            if (first.read() or first.write(mine) and mine) == mine:  # also where a disturbed trial is taken again
+                return Sleeping(0.025)
     return Sleeping({seconds})
 """
 # Ten times as long or as short is told apart whatever else the machine does to the reference workload meanwhile.

@@ -2,8 +2,8 @@
 
 Each turn gives every protocol a fresh run, unchanged and slowed, in rotating order, so that the machine's moods fall on
 all alike. Every raw result is written at once, and what is written is not run again. Exits with 1 where a protocol of
-the plugin's own misses what it promises. Twenty turns of mobilenet_v2 take about 40 minutes on two quiet cores, and longer where
-something disturbs: disturbed trials are taken again, and unclear verdicts take more pairs.
+the plugin's own misses what it promises. Twenty turns of mobilenet_v2 take about 40 minutes on two quiet cores, and
+longer where something disturbs: disturbed trials are taken again, and unclear verdicts take more pairs.
 """
 
 from __future__ import annotations

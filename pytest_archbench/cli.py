@@ -18,7 +18,7 @@ from pytest_archbench.devices import NoDevice
 from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.records import Architecture, Conditions, Measurement, Point
 from pytest_archbench.registry import METRICS, UnknownName, near
-from pytest_archbench.units import readable, relative
+from pytest_archbench.units import readable, relative, relative_change
 
 if TYPE_CHECKING:
     from pytest_archbench.counting import Counts
@@ -195,12 +195,8 @@ def _difference(difference: own.Difference) -> str:
         here = readable(before.value, before.unit)
         if here == there and before.value != after.value:
             here, there = f"{before.value} {before.unit}", f"{after.value} {after.unit}"
-        there = f"{here} -> {there} ({relative(_change(before, after))})"
+        there = f"{here} -> {there} ({relative(relative_change(after.value, before.value))})"
     return f"{difference.kind:9} {_case(history.key(after))}: {there}"
-
-
-def _change(before: Point, after: Point) -> float | None:
-    return (float(after.value) - before.value) / before.value if before.value else None
 
 
 def _doubts(row: Mapping[str, Any]) -> list[str]:

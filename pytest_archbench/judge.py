@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pytest_archbench.baselines import SIZELESS, square
 from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
 from pytest_archbench.records import Baseline, Measurement, Metric, Number, Outcome, Verdict
-from pytest_archbench.units import readable, relative
+from pytest_archbench.units import readable, relative, relative_change
 
 OURS = "archbench"
 """The counter whose known deviations the baselines document."""
@@ -130,7 +130,7 @@ def _verdict(outcome: Outcome, measurement: Measurement, baseline: Baseline | No
     subject = f"{measurement.architecture} {measurement.metric}: {readable(measurement.value, measurement.unit)}"
     if baseline is None:
         return Verdict(outcome, f"{subject}, {outcome}: {reason}")
-    change = _change(measurement.value, baseline.value)
+    change = relative_change(measurement.value, baseline.value)
     verb, preposition = LINKS[outcome]
     compared = outcome not in ("incomparable", "inconclusive") and change is not None
     link = f"{verb} ({relative(change)}) {preposition}" if compared else f"{verb} {preposition}"
@@ -144,7 +144,3 @@ def _verdict(outcome: Outcome, measurement: Measurement, baseline: Baseline | No
         unit=baseline.printed_unit,
         change=change if compared else None,
     )
-
-
-def _change(ours: Number | None, theirs: Number) -> float | None:
-    return None if ours is None or theirs == 0 else (ours - theirs) / theirs

@@ -20,7 +20,7 @@ from pytest_archbench.levels import level as level
 from pytest_archbench.levels import unlike as unlike
 from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
 from pytest_archbench.records import Better, Metric, Number, Outcome, Point, Verdict
-from pytest_archbench.units import readable, relative
+from pytest_archbench.units import readable, relative, relative_change
 
 PROCESS_BIAS: Mapping[str, float] = {"s": 0.05, "img/s": 0.05, "J": 0.05}
 """One sigma, relative, of what one process adds to all its samples (memory layout, code placement), by unit.
@@ -227,8 +227,7 @@ def _exactly(ours: Point, theirs: Point, source: str) -> Verdict:
     if ours.value == theirs.value:
         return _verdict("passed", ours, source, theirs.value, "equal")
     reason = f"{ours.value} instead of {theirs.value}, {CHANGED_GRAPH}"
-    change = (ours.value - theirs.value) / theirs.value if theirs.value else None
-    return _verdict("deviates", ours, source, theirs.value, reason, change)
+    return _verdict("deviates", ours, source, theirs.value, reason, relative_change(ours.value, theirs.value))
 
 
 def _judged(
@@ -278,7 +277,7 @@ def _normalised_by(ours: Point, theirs: Number, metric: Metric) -> list[str]:
         return []
     if not is_normalised(ours, metric):
         return ["not normalised by a reference workload"]
-    return [f"normalised by the reference workload (raw {relative((ours.value - theirs) / theirs)})"]
+    return [f"normalised by the reference workload (raw {relative(relative_change(ours.value, theirs))})"]
 
 
 def _left_out(number: int) -> list[str]:

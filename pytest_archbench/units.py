@@ -35,6 +35,11 @@ def _significant(value: float, digits: int) -> str:
     return f"{value:.{max(digits - whole, 0)}f}"
 
 
+def relative_change(ours: Number | None, theirs: Number) -> float | None:
+    """(ours - theirs) / theirs; None where ours was not measured or theirs is 0."""
+    return None if ours is None or theirs == 0 else (ours - theirs) / theirs
+
+
 def relative(change: float | None) -> str:
     """A relative change for a reader: ``relative(0.082) == "+8.2 %"``."""
     if change is None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_archbench.conversions import CONVERSIONS
 from pytest_archbench.records import Number
-from pytest_archbench.units import parse_bytes, readable, relative
+from pytest_archbench.units import parse_bytes, readable, relative, relative_change
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,14 @@ def test_what_is_readable_is_near_the_value(value: float) -> None:
 )
 def test_changes_carry_their_sign(change: float | None, expected: str) -> None:
     assert relative(change) == expected
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [(3, 2, 0.5), (1.0, 4, -0.75), (-3, -2, 0.5), (0, 2, -1.0), (2, 2, 0.0), (2, 0, None), (None, 2, None)],
+)
+def test_a_change_is_relative_to_theirs(ours: Number | None, theirs: Number, expected: float | None) -> None:
+    assert relative_change(ours, theirs) == expected
 
 
 def test_a_multiply_add_is_two_operations() -> None:

@@ -66,17 +66,21 @@ def levels(point: Point, metric: Metric) -> list[float]:
 
 
 def unlike(ours: Point, theirs: Point, metric: Metric) -> str:
-    """The first facts in which two runs differ, each with both values, or an empty text where their values compare.
+    """The first facts in which two runs differ, each with both values, or an empty text where their values compare."""
+    facts = [f"{name} is {a} here and {b} there" for name, a, b in differing(ours, theirs, metric)]
+    more = [f"and {len(facts) - FACTS} more"] if len(facts) > FACTS else []
+    return "; ".join(facts[:FACTS] + more)
+
+
+def differing(ours: Point, theirs: Point, metric: Metric) -> list[tuple[str, Any, Any]]:
+    """The facts in which two runs differ: name, ours, theirs.
 
     A static count compares whatever the device, its threads and its fingerprint are. A key that one fingerprint lacks
     is unknown there.
     """
     here, there = _facts(ours, metric), _facts(theirs, metric)
-    names = dict.fromkeys([*here, *there])
-    pairs = [(name, here.get(name, UNKNOWN), there.get(name, UNKNOWN)) for name in names]
-    differing = [f"{name} is {a} here and {b} there" for name, a, b in pairs if a != b]
-    more = [f"and {len(differing) - FACTS} more"] if len(differing) > FACTS else []
-    return "; ".join(differing[:FACTS] + more)
+    pairs = ((name, here.get(name, UNKNOWN), there.get(name, UNKNOWN)) for name in dict.fromkeys([*here, *there]))
+    return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 PACE = 0.25

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pytest_archbench import meters  # noqa: F401  (enters the metrics)
 from pytest_archbench.files import write_atomically
 from pytest_archbench.history import Key, fault, key
-from pytest_archbench.records import Conditions, Point
+from pytest_archbench.levels import differing
+from pytest_archbench.records import Conditions, Metric, Point
 from pytest_archbench.registry import METRICS, near
 from pytest_archbench.store import UNREADABLE
 
@@ -28,8 +29,6 @@ Kind = Literal["new", "changed", "unchanged", "kept"]
 _HEADER = {"schema": int, "device": str, "promoted": str}
 _POINT = tuple(field.name for field in fields(Point))
 _CONDITIONS = tuple(field.name for field in fields(Conditions))
-_OF_THE_DEVICE = ("device", "threads")
-"""Conditions that no static count depends on."""
 
 
 class OwnBaselineError(ValueError):
@@ -46,13 +45,8 @@ class Difference:
 
     @property
     def facts(self) -> list[tuple[str, Any, Any]]:
-        """The conditions, and what of the fingerprint counts for the metric, that differ: name, before, after."""
-        if self.before is None:
-            return []
-        old, new = _facts(self.before), _facts(self.after)
-        names = dict.fromkeys([*old, *new])
-        pairs = ((name, old.get(name, "unknown"), new.get(name, "unknown")) for name in names)
-        return [pair for pair in pairs if pair[1] != pair[2]]
+        """What differs of that which must be equal before two values compare: name, before, after."""
+        return [] if self.before is None else differing(self.before, self.after, _metric(self.after))
 
 
 def read(folder: Path) -> dict[Key, Point]:
@@ -128,13 +122,9 @@ def _number(point: Point) -> tuple[Any, ...]:
     return (point.value, point.unit, point.trials, point.uncertainty)
 
 
-def _facts(point: Point) -> dict[str, Any]:
-    """What a later run must have in common with a point to be compared with it."""
-    conditions = asdict(point.conditions) | {"convention": point.convention}
-    # A metric that nobody registered is taken to be measured.
-    if not METRICS.owns(point.metric) or METRICS[point.metric].per_device:
-        return {**conditions, **point.fingerprint}
-    return {name: fact for name, fact in conditions.items() if name not in _OF_THE_DEVICE}
+def _metric(point: Point) -> Metric:
+    """One that nobody registered is taken to be measured."""
+    return METRICS[point.metric] if METRICS.owns(point.metric) else Metric(point.metric, point.unit, "lower")
 
 
 def _write(path: Path, device: str, kept: list[Difference]) -> None:

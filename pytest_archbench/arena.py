@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pytest_archbench import duel, history, inputs, past, runner, store
+from pytest_archbench import duel, history, past, runner, store
 from pytest_archbench.against import Opponent
 from pytest_archbench.duel import FEWEST_PAIRS, MOST_PAIRS, Duel, Enough, SideFailed
 from pytest_archbench.jobs import Answer, Failure, Job
@@ -66,8 +66,8 @@ class Arena:
             return failed
 
     def _failed(self, case: Case, failed: SideFailed) -> Bout:
-        whose = "" if failed.ours else f"{self.opponent.label}: "
-        measurement = _unmeasured(case, failed.failure if failed.ours else Failure("skipped", whose + str(failed)))
+        theirs = Failure("skipped", f"{self.opponent.label}: {failed}")
+        measurement = runner.unmeasured(case, failed.failure if failed.ours else theirs)
         verdict = Verdict("inconclusive", f"{case.architecture.name} {case.metric}: {measurement.message}")
         return Bout(measurement, verdict, self._account(message=str(failed)))
 
@@ -174,15 +174,4 @@ def _measurement(case: Case, metric: Metric, found: Duel) -> Measurement:
         convention=f"in turn with another side; {CONVENTION}",
         notes=(f"{len(found.log_ratios)} pairs",),
         trials=trials,
-    )
-
-
-def _unmeasured(case: Case, failure: Failure) -> Measurement:
-    return Measurement(
-        architecture=case.architecture.name,
-        metric=case.metric,
-        unit=METRICS[case.metric].unit,
-        status=failure.status,
-        conditions=replace(case.conditions, input_shape=inputs.plain(case.conditions.input_shape)),
-        message=failure.message,
     )

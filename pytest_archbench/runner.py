@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from filelock import BaseFileLock, FileLock
 
@@ -112,20 +111,20 @@ def _disturbances(readings: Mapping[str, Reading | CannotMeasure]) -> int:
 def measurement(case: Case, answered: Sequence[Answered], settings: Settings) -> Measurement:
     """The record of a case and what its processes answered."""
     metric = METRICS[case.metric]
-    common: dict[str, Any] = {"architecture": case.architecture.name, "metric": metric.name, "unit": metric.unit}
     found = [_reading(each.answer, metric.name) for each in answered]
     readings = [each for each in found if isinstance(each, Reading)]
     if failures := [each for each in found if isinstance(each, Failure)]:
-        asked = replace(case.conditions, input_shape=inputs.plain(case.conditions.input_shape))
-        return Measurement(**common, conditions=asked, status=failures[0].status, message=failures[0].message)
+        return unmeasured(case, failures[0])
     first = readings[0]
     samples = tuple(sample for reading in readings for sample in reading.samples)
     left_out = [trial for each in answered for trial in _trials(each.disturbed, metric.name)]
     trials = _trials([each.answer for each in answered], metric.name)
     return Measurement(
-        **common,
-        conditions=replace(case.conditions, input_shape=first.input_shape, dtype=first.dtype),
+        architecture=case.architecture.name,
+        metric=metric.name,
+        unit=metric.unit,
         status="ok",
+        conditions=replace(case.conditions, input_shape=first.input_shape, dtype=first.dtype),
         samples=samples,
         convention=first.convention,
         uncounted=first.uncounted,
@@ -133,6 +132,18 @@ def measurement(case: Case, answered: Sequence[Answered], settings: Settings) ->
         trials=trials,
         left_out=tuple(left_out),
         imprecise=_imprecise(samples, settings.precision) if trials else "",
+    )
+
+
+def unmeasured(case: Case, failure: Failure) -> Measurement:
+    """The record of a case that has no value, under the conditions that were asked for."""
+    return Measurement(
+        architecture=case.architecture.name,
+        metric=case.metric,
+        unit=METRICS[case.metric].unit,
+        status=failure.status,
+        conditions=replace(case.conditions, input_shape=inputs.plain(case.conditions.input_shape)),
+        message=failure.message,
     )
 
 

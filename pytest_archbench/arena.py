@@ -12,7 +12,7 @@ from pytest_archbench.against import Opponent
 from pytest_archbench.duel import FEWEST_PAIRS, MOST_PAIRS, Duel, Enough, SideFailed
 from pytest_archbench.jobs import Answer, Failure, Job
 from pytest_archbench.meters import meter_of
-from pytest_archbench.meters.latency import CONVENTION
+from pytest_archbench.meters.latency import CONVENTIONS, rates
 from pytest_archbench.records import Case, Measurement, Metric, Settings, Trial, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.runner import TIMING, Answered, Runner, device_lock
@@ -158,8 +158,7 @@ def _in_unit(case: Case, metric: Metric, trials: tuple[Trial, ...]) -> tuple[Tri
     """Trials of times (s) in the unit of a metric of times or rates."""
     if metric.better == "lower":
         return trials
-    images = case.conditions.batch_size
-    return tuple(Trial(tuple(images / seconds for seconds in trial.samples)) for trial in trials)
+    return tuple(Trial(rates(trial.samples, case.conditions.batch_size)) for trial in trials)
 
 
 def _measurement(case: Case, metric: Metric, found: Duel) -> Measurement:
@@ -171,7 +170,7 @@ def _measurement(case: Case, metric: Metric, found: Duel) -> Measurement:
         status="ok",
         conditions=replace(case.conditions, input_shape=found.fed, dtype=found.dtype),
         samples=tuple(sample for trial in trials for sample in trial.samples),
-        convention=f"in turn with another side; {CONVENTION}",
+        convention=f"in turn with another side; {CONVENTIONS[metric.name]}",
         notes=(f"{len(found.log_ratios)} pairs",),
         trials=trials,
     )

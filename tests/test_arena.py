@@ -128,6 +128,9 @@ def test_a_rate_is_the_same_duel_upside_down(arena: Arena, here: Path, runner: R
     assert found.verdict.change == pytest.approx(-0.5, abs=0.1)
     assert found.measurement.unit == "img/s"
     assert found.account["log_ratios"] == [-ratio for ratio in slower.account["log_ratios"]]
+    beside = "in turn with another side; "
+    assert slower.measurement.convention.startswith(f"{beside}wall time of a forward pass")
+    assert found.measurement.convention == slower.measurement.convention.replace(beside, f"{beside}batch size / ")
     assert found.measurement.samples == tuple(1 / seconds for seconds in slower.measurement.samples)
     (first, *_), (theirs, *_) = slower.account["trials"], found.account["trials"]
     assert theirs["samples"] == tuple(1 / seconds for seconds in first["samples"])

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pytest_archbench import machine
 from pytest_archbench.meters import meter, reference, timing
 from pytest_archbench.meters.running import keep_freed_memory, moved, prepare, synchroniser
-from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
+from pytest_archbench.records import Architecture, Conditions, Metric, Number, Reading, Settings
 
 CONVENTION = (
     "wall time of a forward pass without autograd, input on the device, synchronised around each sample, "
     "memory kept between passes; reference: "
 ) + reference.NAME
+CONVENTIONS = {"latency": CONVENTION, "throughput": f"batch size / {CONVENTION}"}
+"""By metric."""
 
 
 @meter(
@@ -34,7 +36,7 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
     )
     times = Reading(
         timed.samples,
-        CONVENTION,
+        CONVENTIONS["latency"],
         notes=notes,
         input_shape=watch.ready.fed,
         dtype=watch.ready.dtype,
@@ -42,8 +44,13 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
         machine=facts,
         disturbed=machine.disturbed(facts),
     )
-    rates = tuple(conditions.batch_size / seconds for seconds in timed.samples)
-    return {"latency": times, "throughput": replace(times, samples=rates, convention=f"batch size / {CONVENTION}")}
+    images = rates(timed.samples, conditions.batch_size)
+    return {"latency": times, "throughput": replace(times, samples=images, convention=CONVENTIONS["throughput"])}
+
+
+def rates(times: Sequence[Number], batch_size: int) -> tuple[float, ...]:
+    """Images per second of batches that took so long (s)."""
+    return tuple(batch_size / seconds for seconds in times)
 
 
 class Stopwatch:

@@ -1,0 +1,16 @@
+"""The ``archbench`` command: what one wants to know without running a test. One room per subject."""
+
+from __future__ import annotations
+
+import click
+
+from pytest_archbench.cli import catalogue, past, reports
+
+
+@click.group()
+def main() -> None:
+    """Count, list and report neural-network architectures; measuring is done by ``pytest --archbench``."""
+
+
+for command in (*catalogue.COMMANDS, *reports.COMMANDS, *past.COMMANDS):
+    main.add_command(command)

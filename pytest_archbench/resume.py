@@ -11,16 +11,19 @@ from pytest_archbench import inputs, store
 from pytest_archbench.baselines import key_of
 from pytest_archbench.records import Case, Measurement
 
+Key = tuple[str, str, str, str, int]
+"""Architecture, key of figures, metric, device and batch size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Good measurements of a journal and their rows, by architecture, key of figures, metric, device and batch size.
+    """The ``run`` that a journal is of, an empty text where there is none, and the rows of its good measurements.
 
     ``same_code``: whether the commit is what it was, as far as it is known, and with it the user's own networks.
     """
 
-    measurements: Mapping[tuple[str, str, str, str, int], Measurement] = field(default_factory=dict)
-    rows: Mapping[tuple[str, str, str, str, int], Mapping[str, Any]] = field(default_factory=dict)
+    run: str = ""
+    rows: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     same_code: bool = False
 
     @classmethod
@@ -38,18 +41,15 @@ class Recorded:
         for part in ("environment", "devices"):
             _require_same(folder / store.JOURNAL, part, run.header.get(part), header[part])
         rows = {_key(row): row for row in run.rows if row["status"] == "ok"}
-        return cls(
-            {key: store.measurement(row) for key, row in rows.items()},
-            rows,
-            same_code=header.get("commit") == run.header.get("commit"),
-        )
+        return cls(str(run.header["run"]), rows, same_code=header.get("commit") == run.header.get("commit"))
 
     def get(self, case: Case) -> Measurement | None:
         """The measurement of a case, if there is one of this very network under the same conditions."""
         entry, asked = case.architecture, case.conditions
-        found = self.measurements.get(_asked(case))
-        if found is None or (entry.is_users_own and not self.same_code):
+        row = self.rows.get(_asked(case))
+        if row is None or (entry.is_users_own and not self.same_code):
             return None
+        found = store.measurement(row)
         fed = inputs.plain(asked.input_shape)
         same_input = fed is None or fed == found.conditions.input_shape
         taken = replace(found.conditions, input_shape=asked.input_shape, dtype=asked.dtype)
@@ -60,12 +60,12 @@ class Recorded:
         return self.rows[_asked(case)] if self.get(case) is not None else None
 
 
-def _asked(case: Case) -> tuple[str, str, str, str, int]:
+def _asked(case: Case) -> Key:
     entry, asked = case.architecture, case.conditions
     return entry.name, key_of(entry), case.metric, asked.device, asked.batch_size
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, str, str, str, int]:
+def _key(row: Mapping[str, Any]) -> Key:
     conditions = row["conditions"]
     return row["architecture"], row["topology"], row["metric"], conditions["device"], conditions["batch_size"]
 

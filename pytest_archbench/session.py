@@ -98,6 +98,7 @@ class Session:
         self._journalled: frozenset[str] = frozenset()
         self._lock = FileLock(self.out / ".lock", timeout=0)
         self._names = Counter(architecture.name for architecture in planned.architectures)
+        self._run: store.Run | None = None
         self._rendered: list[Path] = []
         self._unrendered = ""
         self._made = False
@@ -131,10 +132,8 @@ class Session:
     def _yardsticks(self) -> Yardsticks:
         """Promoted values and earlier runs. Raises: OwnBaselineError, JournalError."""
         options, root = self.plan.options, self.config.rootpath
-        going_on = self.resuming and (self.out / store.JOURNAL).exists()
-        this = str(store.read(self.out).header["run"]) if going_on else ""
         folder = root / options.history if options.history else None
-        return Yardsticks.of(self._header, root / options.baselines, folder, without=this)
+        return Yardsticks.of(self._header, root / options.baselines, folder, without=self.recorded.run)
 
     def distinct(self, name: str) -> str:
         """``name`` for a model of the user's, numbered where it is taken: two models must not share measurements."""
@@ -269,8 +268,9 @@ class Session:
             self.out.rmdir()
 
     def _render(self, session: pytest.Session) -> None:
+        self._run = store.read(self.out)
         try:
-            self._rendered = outputs.publish(store.read(self.out), self.out, self.published)
+            self._rendered = outputs.publish(self._run, self.out, self.published)
         except OSError as error:
             advice = f"the journal is whole: mend it and run archbench report {self.out}"
             where = error.filename2 or error.filename or self.out
@@ -278,9 +278,8 @@ class Session:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if self._journal is not None:
-            run = outputs.latest(store.read(self.out))
-            summarise(terminalreporter, run, [self._journal.path, *self._rendered])
+        if self._run is not None:
+            summarise(terminalreporter, outputs.latest(self._run), [self.out / store.JOURNAL, *self._rendered])
         for reason in self.yardsticks.left_out:
             terminalreporter.write_line(f"left out of the history: {reason}", yellow=True)
         if self._unrendered:

@@ -153,6 +153,11 @@ def test_without_a_journal_nothing_is_recorded(tmp_path: Path) -> None:
     assert Recorded().get(case()) is None
 
 
+def test_it_tells_whose_journal_it_is(tmp_path: Path) -> None:
+    assert Recorded.of(tmp_path, HEADER).run == ""
+    assert recorded(tmp_path, now=HEADER | {"run": "later"}).run == "now"
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -77,7 +77,7 @@ class Arena:
             asked = self.opponent.job(job)
             answer: Answer = self._untimed().ask("measure", asked, timeout=self.settings.timeout)
         ours, found = here.measure(case), runner.measurement(case, [Answered(answer)], self.settings)
-        points = [history.point(store.row(each, ()), self.header) for each in (ours, found)]
+        points = [history.of(each, self.header) for each in (ours, found)]
         account = self._account(value=found.value, message=found.message)
         if points[0] is None or points[1] is None:
             lacking = ours if points[0] is None else found

@@ -80,22 +80,25 @@ def point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point | None:
 
     Raises: JournalError where row or header hold what no run writes; it names no file.
     """
-    if row["status"] != "ok" or row["uncounted"]:
-        return None
     where = f"{row['architecture']} {row['metric']}"
     try:
-        made = _point(row, header)
+        made = _point(store.measurement(row), row.get("interval"), header)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise JournalError(f"{where}: not as a run writes it ({type(error).__name__}: {error})") from None
-    if wrong := fault(made):
+    if made is not None and (wrong := fault(made)):
         raise JournalError(f"{where}: {wrong}")
     return made
 
 
-def _point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point:
-    found = store.measurement(row)
+def of(measurement: Measurement, header: Mapping[str, Any]) -> Point | None:
+    """What ``point`` makes of a measurement's row, with the facts of the run that it is of."""
+    return _point(measurement, store.interval(measurement), header)
+
+
+def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mapping[str, Any]) -> Point | None:
     value = found.value
-    assert value is not None, "an ok measurement has samples; the record refuses any other"
+    if value is None or found.uncounted:
+        return None
     return Point(
         architecture=found.architecture,
         metric=found.metric,
@@ -107,7 +110,7 @@ def _point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point:
         conditions=found.conditions,
         convention=found.convention,
         trials=_trials(found),
-        uncertainty=_uncertainty(row.get("interval"), value),
+        uncertainty=_uncertainty(interval, value),
         fingerprint=fingerprint(header, found.conditions.device),
     )
 

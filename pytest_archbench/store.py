@@ -47,7 +47,6 @@ HEAD = '{"schema": '
 
 def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "", topology: str = "") -> dict[str, Any]:
     """The journal's object of a measurement and what was said of it. Nothing is rounded."""
-    interval = stats.median_interval(measurement.samples) if measurement.samples else None
     return {
         "schema": SCHEMA,
         "architecture": measurement.architecture,
@@ -58,7 +57,7 @@ def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "",
         "status": measurement.status,
         "value": measurement.value,
         "samples": list(measurement.samples),
-        "interval": asdict(interval) if interval else None,
+        "interval": interval(measurement),
         "percentiles": {f"p{percent}": stats.percentile(measurement.samples, percent) for percent in PERCENTILES}
         if measurement.samples
         else None,
@@ -72,6 +71,11 @@ def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "",
         "verdicts": [asdict(verdict) for verdict in verdicts],
         "notes": list(measurement.notes),
     }
+
+
+def interval(measurement: Measurement) -> dict[str, Any] | None:
+    """The journal's object of the interval of the median."""
+    return asdict(stats.median_interval(measurement.samples)) if measurement.samples else None
 
 
 def _without_samples(trial: Trial) -> dict[str, Any]:

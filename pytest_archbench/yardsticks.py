@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_archbench import history, own, past, store
+from pytest_archbench import history, own, past
 from pytest_archbench.history import Key, Past
 from pytest_archbench.records import Measurement, Point, Verdict
 from pytest_archbench.registry import METRICS
@@ -36,7 +36,7 @@ class Yardsticks:
 
     def verdicts(self, measurement: Measurement) -> tuple[Verdict, ...]:
         """One verdict per yardstick that knows the case; none where nothing was measured."""
-        point = history.point(store.row(measurement, ()), self.header)
+        point = history.of(measurement, self.header)
         if point is None:
             return ()
         metric, key = METRICS[point.metric], history.key(point)

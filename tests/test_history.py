@@ -105,6 +105,11 @@ def test_what_was_not_measured_or_not_wholly_counted_is_no_point() -> None:
     assert point(COUNTED | {"uncounted": ["aten.lstm ×2"]}, HEADER) is None
 
 
+@pytest.mark.parametrize("row", [COUNTED, TIMED, OF_TWO, FAILED, COUNTED | {"uncounted": ["aten.lstm ×2"]}])
+def test_a_measurement_is_the_point_of_its_row(row: dict[str, Any]) -> None:
+    assert history.of(store.measurement(row), HEADER) == point(row, HEADER)
+
+
 def test_a_fingerprint_holds_what_a_time_depends_on() -> None:
     assert fingerprint(HEADER, "cpu") == {
         "device.kind": "cpu",

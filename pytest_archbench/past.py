@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_archbench import stats
-from pytest_archbench.alarm import FEWEST as FEWEST
-from pytest_archbench.alarm import alarm_factor as alarm_factor
-from pytest_archbench.levels import can_be_normalised, is_normalised, levels, other_pace
-from pytest_archbench.levels import level as level
-from pytest_archbench.levels import unlike as unlike
+from pytest_archbench.alarm import FEWEST, alarm_factor
+from pytest_archbench.levels import can_be_normalised, is_normalised, level, levels, other_pace, unlike
 from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
 from pytest_archbench.records import Better, Metric, Number, Outcome, Point, Verdict
 from pytest_archbench.units import readable, relative, relative_change

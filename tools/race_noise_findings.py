@@ -16,6 +16,8 @@ import numpy as np
 from scipy.stats import beta, norm
 
 from pytest_archbench import past, stats
+from pytest_archbench.alarm import alarm_factor
+from pytest_archbench.levels import level
 from pytest_archbench.records import Metric, Outcome, Point
 
 COMPARE_FAIL = 0.05
@@ -132,11 +134,11 @@ def night(run: Point, history: Sequence[Point], metric: Metric) -> Judged:
 
 def limit(logs: Sequence[float], tolerance: float) -> float:
     """How far above the median of a history of log-levels a run may lie."""
-    return past.band(tolerance, past.alarm_factor(len(logs), SERIES) * stats.sigma(logs)).high
+    return past.band(tolerance, alarm_factor(len(logs), SERIES) * stats.sigma(logs)).high
 
 
 def log_levels(points: Sequence[Point], metric: Metric) -> list[float]:
-    return [math.log(past.level(point, metric)) for point in points]
+    return [math.log(level(point, metric)) for point in points]
 
 
 def share(verdicts: Sequence[Judged]) -> float:
@@ -194,5 +196,5 @@ def expected_confirmed_alarms(logs: Sequence[float], tolerance: float) -> float:
     drawn = np.random.default_rng(0).normal(0.0, spread, (HISTORIES, len(logs)))
     middles = np.median(drawn, axis=1)
     deviations = stats.SIGMA_PER_MAD * np.median(np.abs(drawn - middles[:, None]), axis=1)
-    limits = np.maximum(math.log1p(tolerance), past.alarm_factor(len(logs), SERIES) * deviations)
+    limits = np.maximum(math.log1p(tolerance), alarm_factor(len(logs), SERIES) * deviations)
     return float(np.mean(norm.sf((middles + limits) / spread) ** 2)) if spread else 0.0

@@ -143,7 +143,7 @@ def describe(samples: Sequence[float]) -> dict[str, Any]:
         "total": sum(ordered),
         "data": list(samples),
         "iterations": 1,
-        "percentiles": {f"p{p}": stats.percentile(ordered, p) for p in (50, 90, 99)},
+        "percentiles": stats.percentiles(ordered),
     }
 
 

@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+PERCENTILES = (50, 90, 99)
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -61,6 +63,11 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+
+
+def percentiles(samples: Sequence[float]) -> dict[str, float]:
+    """Those told of samples, in their unit: ``p50``, ``p90`` and ``p99``. Raises ValueError without samples."""
+    return {f"p{percent}": percentile(samples, percent) for percent in PERCENTILES}
 
 
 def is_steady(times: Sequence[float], window: int = 3, tolerance: float = 0.1) -> bool:

@@ -22,7 +22,6 @@ from pytest_archbench.records import Conditions, Measurement, Trial, Verdict
 
 SCHEMA = 1
 JOURNAL = "measurements.jsonl"
-PERCENTILES = (50, 90, 99)
 UNREADABLE = (ValueError, RecursionError)
 """What reading a damaged line as JSON raises."""
 
@@ -58,9 +57,7 @@ def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "",
         "value": measurement.value,
         "samples": list(measurement.samples),
         "interval": interval(measurement),
-        "percentiles": {f"p{percent}": stats.percentile(measurement.samples, percent) for percent in PERCENTILES}
-        if measurement.samples
-        else None,
+        "percentiles": stats.percentiles(measurement.samples) if measurement.samples else None,
         "trials": [_without_samples(trial) for trial in measurement.trials],
         "left_out": [asdict(trial) for trial in measurement.left_out],
         "imprecise": measurement.imprecise,

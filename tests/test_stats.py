@@ -18,6 +18,7 @@ from pytest_archbench.stats import (
     mad,
     median_interval,
     percentile,
+    percentiles,
     relative_error,
     sigma,
     signed_rank_interval,
@@ -93,6 +94,10 @@ def test_too_little_is_known_to_state_an_error(samples: list[float]) -> None:
 @pytest.mark.parametrize(("percent", "expected"), [(0, 1), (25, 1.75), (50, 2.5), (90, 3.7), (100, 4)])
 def test_percentiles_interpolate(percent: float, expected: float) -> None:
     assert percentile([3, 1, 4, 2], percent) == pytest.approx(expected)
+
+
+def test_three_percentiles_are_told() -> None:
+    assert percentiles(range(101)) == {"p50": 50, "p90": 90, "p99": 99}
 
 
 @pytest.mark.parametrize("percent", [-1, 100.1, math.nan])

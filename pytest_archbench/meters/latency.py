@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_archbench import machine
-from pytest_archbench.meters import meter, reference, timing
-from pytest_archbench.meters.running import keep_freed_memory, moved, prepare, synchroniser
+from pytest_archbench.meters import allocator, meter, reference, timing
+from pytest_archbench.meters.running import moved, prepare, synchroniser
 from pytest_archbench.records import Architecture, Conditions, Metric, Number, Reading, Settings
 
 CONVENTION = (
@@ -59,7 +59,7 @@ class Stopwatch:
     def __init__(self, architecture: Architecture, conditions: Conditions) -> None:
         import torch
 
-        keep_freed_memory()
+        allocator.keep_freed_memory()
         self._mode = torch.inference_mode
         self.ready = prepare(architecture, conditions)
         self.reference = reference.workload(conditions.device)

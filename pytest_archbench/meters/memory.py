@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import os
@@ -14,20 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_archbench.meters import CannotMeasure, meter
+from pytest_archbench.meters import CannotMeasure, allocator, meter
 from pytest_archbench.meters.running import prepare, synchroniser, torch_device
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 
-MALLOC = {-4: 2**16, -3: 4096, -1: 0}
-"""Of mallopt(3), from glibc's malloc.h: up to so many blocks (M_MMAP_MAX) from a page on (M_MMAP_THRESHOLD, B) are
-mapped for themselves and returned when freed, and so is the heap's end (M_TRIM_THRESHOLD, B). By default the threshold
-grows with what was freed, and the resident set by half."""
 PASSES = 3
 """The median of so many counts: now and then one is off by half a megabyte."""
 COUNTED_AT_ONCE = 2**19
 """Bytes by which even that may be off: the kernel counts resident pages in batches, for each processor apart."""
-PR_SET_THP_DISABLE = 41
-"""Of prctl(2), from linux/prctl.h."""
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
 """Written to clear_refs, it sets the high-water mark to what is resident (proc_pid_clear_refs(5))."""
@@ -62,7 +55,7 @@ def peak_memory(
 
     device = torch_device(conditions.device)
     allocator_growth = GROWTH.get(device.partition(":")[0], _no_account)
-    returns_memory = device == "cpu" and _return_freed_memory()
+    returns_memory = device == "cpu" and allocator.return_freed_memory()
     ready = prepare(architecture, conditions)
     tensors = [value for value in (*ready.args, *ready.kwargs.values()) if isinstance(value, torch.Tensor)]
     standing = state_bytes(ready.model) + sum(tensor.numel() * tensor.element_size() for tensor in tensors)
@@ -95,21 +88,6 @@ def peak_memory(
     }
 
 
-def _return_freed_memory() -> bool:
-    """Tell the C allocator to map every large block and to return it when it is freed; False where it is not glibc's.
-
-    Then what is resident follows what is in use, whatever the process measured before. Huge pages, which round every
-    block up to 2 MiB, are off for this process.
-    """
-    try:
-        c = ctypes.CDLL(None)
-        mallopt, prctl = c.mallopt, c.prctl
-    except (AttributeError, OSError):
-        return False
-    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)  # refused by a kernel that has none
-    return all(mallopt(parameter, value) for parameter, value in MALLOC.items())
-
-
 def _resident_growth(forward: Callable[[], None], device: str, returns_memory: bool) -> int:
     """Growth (B) of the kernel's high-water mark of the resident set during a pass.
 
@@ -126,7 +104,7 @@ def _resident_growth(forward: Callable[[], None], device: str, returns_memory: b
 
 def _mark_growth(forward: Callable[[], None]) -> int:
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+    allocator.trim()
     try:
         CLEAR_REFS.write_text(RESET_PEAK)
         standing = _status("VmRSS")

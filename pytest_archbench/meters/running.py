@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import inputs
+from pytest_archbench.meters import allocator
 from pytest_archbench.records import Architecture, Conditions
 
 if TYPE_CHECKING:
@@ -86,23 +85,6 @@ def _copy(value: Any) -> Any:
     return value.clone() if isinstance(value, torch.Tensor) else value
 
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Parameters of glibc's ``mallopt`` (malloc.h)."""
-
-
-def keep_freed_memory() -> bool:
-    """Tell the C allocator to keep what is freed, for the next pass; False where it is not glibc's.
-
-    By default it gives large blocks back to the system and gets them anew, or does not, depending on what was freed
-    before: mobilenet_v2 then takes 12 or 17 ms, 2,500 page faults a pass or none, by chance of the process.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
-        return False
-    return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))
-
-
 def release() -> None:
     """Give back what a network that is gone leaves: a process that waits must not take the next one's memory."""
     gc.collect()
@@ -111,8 +93,7 @@ def release() -> None:
         torch.cuda.empty_cache()
     if torch is not None and torch.backends.mps.is_available():
         torch.mps.empty_cache()
-    with suppress(AttributeError, OSError):  # a C library that has another allocator
-        ctypes.CDLL(None).malloc_trim(0)
+    allocator.trim()
 
 
 def synchroniser(device: str) -> Callable[[], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import subprocess
@@ -72,7 +71,6 @@ def revision(folder: Path, name: str, instrument: Path, stack: ExitStack) -> Opp
     stack.callback(shutil.rmtree, tree, ignore_errors=True)
     checked_out = tree / "project"
     stack.callback(_forget, top, checked_out)
-    atexit.register(stack.close)  # a run that is refused afterwards has no end of its own
     no_hooks = ("-c", f"core.hooksPath={os.devnull}")
     _git(folder, name, *no_hooks, "worktree", "add", "--detach", "--quiet", str(checked_out), commit)
     home = checked_out / folder.resolve().relative_to(top)

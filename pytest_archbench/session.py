@@ -85,6 +85,7 @@ class Session:
         self.progress = Progress(config, planned.options.time_budget)
         self.resuming = bool(config.getoption("archbench_resume"))
         self._closing = ExitStack()
+        config.add_cleanup(self._closing.close)  # a run that is refused has no other end
         opponent = self._opponent()
         self._header = self._facts(opponent)
         self.recorded = Recorded.of(self.out, self._header) if self.resuming else Recorded()
@@ -257,7 +258,6 @@ class Session:
         self.runner.close()
         if self.arena is not None:
             self.arena.close()
-        self._closing.close()
         self.progress.clear()
         if self._journal is not None:
             self._journal.close()

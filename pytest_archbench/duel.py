@@ -82,15 +82,16 @@ OURS, THEIRS = "ours", "theirs"
 
 def in_one_process(worker: Worker, ours: Job, theirs: Job, enough: Enough) -> Duel:
     """Both networks in one process; a pair is a round, each at another place in memory. Raises: SideFailed."""
-    rounds: list[Round] = []
+    ratios: list[float] = []
     trials: list[tuple[Trial, Trial]] = []
     with _let_go(worker, timeout=ours.settings.timeout):
         mine = Held.open(worker, OURS, ours)
         Held.open(worker, THEIRS, theirs)
-        while not _settled([each.log_ratio for each in rounds], enough, MOST_ROUNDS):
-            rounds.append(_ask(worker, OURS, ours.settings.timeout, "round", OURS, THEIRS))
-            trials.append(_trials(rounds[-1:]))
-    return _duel([each.log_ratio for each in rounds], trials, mine)
+        while not _settled(ratios, enough, MOST_ROUNDS):
+            found: Round = _ask(worker, OURS, ours.settings.timeout, "round", OURS, THEIRS)
+            ratios.append(found.log_ratio)
+            trials.append(_trials([found]))
+    return _duel(ratios, trials, mine)
 
 
 def between_processes(pairs: Iterable[tuple[Worker, Worker]], ours: Job, theirs: Job, enough: Enough) -> Duel:

@@ -16,7 +16,7 @@ from pytest_archbench.duel import SideFailed
 from pytest_archbench.limits import Limit
 from pytest_archbench.meters import counts
 from pytest_archbench.outcomes import RESULTS, worst
-from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Number, Verdict
+from pytest_archbench.records import Architecture, Baseline, Case, Conditions, Measurement, Number, Verdict
 from pytest_archbench.registry import METRICS
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class Archbench:
         compared, since no baseline is not a pass.
         """
         __tracebackhide__ = True  # what fails or skips is the test's line
-        session = self._session
-        if session is None:
-            pytest.skip("a bench case: run pytest --archbench")
+        session = self._running()
         if session.arena is not None:
             self._conclude_bout(case, session, session.arena)
             return
@@ -129,6 +127,22 @@ class Archbench:
         if doubtful := [verdict.reason for verdict in demanded if RESULTS[verdict.outcome] == "skip"]:
             pytest.skip("\n".join(doubtful))
         return counted
+
+    def so_far(self) -> store.Run:
+        """What this run has journalled by now, as ``store.read`` gives it; skips the test without ``--archbench``."""
+        __tracebackhide__ = True
+        return self._running().so_far()
+
+    def published(self) -> list[Baseline]:
+        """Every published figure; skips the test without ``--archbench``."""
+        __tracebackhide__ = True
+        return [figure for group in self._running().published.baselines.values() for figure in group]
+
+    def _running(self) -> Session:
+        __tracebackhide__ = True
+        if self._session is None:
+            pytest.skip("a bench case: run pytest --archbench")
+        return self._session
 
     def _check_counts(self, own: Architecture, expected: Mapping[str, int]) -> dict[str, Number]:
         __tracebackhide__ = True

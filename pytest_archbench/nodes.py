@@ -11,6 +11,8 @@ import pytest
 
 NODES = "archbench/"
 """What node ids of the packaged suite begin with: ``archbench/latency::test_latency[resnet50-cpu-bs1]``."""
+CLAIMS = "claims"
+"""The module that judges what all the others measured, and so runs after them."""
 CASE = "archbench_case"
 """The parameter that holds a case; None stands in where none was asked for."""
 
@@ -33,11 +35,17 @@ class SuiteModule(pytest.Module):
         return [node for node in super().collect() if is_bench(node)]
 
 
-def packaged(session: pytest.Session, folder: Path) -> Iterator[pytest.Item]:
-    """Every case of the bench modules in ``folder``."""
-    for path in sorted(folder.glob("bench_*.py")):
-        nodeid = f"{NODES}{path.stem.removeprefix('bench_')}"
-        yield from session.genitems(SuiteModule.from_parent(session, path=path, nodeid=nodeid))
+def packaged(session: pytest.Session, folder: Path, *, claims: bool) -> Iterator[pytest.Item]:
+    """Every case of the bench modules in ``folder``, and where they are wanted the ``claims``, last."""
+    modules = {path.stem.removeprefix("bench_"): path for path in sorted(folder.glob("bench_*.py"))}
+    names = [name for name in modules if name != CLAIMS] + [CLAIMS] * (claims and CLAIMS in modules)
+    for name in names:
+        yield from session.genitems(SuiteModule.from_parent(session, path=modules[name], nodeid=f"{NODES}{name}"))
+
+
+def module(nodeid: str) -> str:
+    """``latency`` of ``archbench/latency::test_latency[resnet50-cpu-bs1]``."""
+    return nodeid.removeprefix(NODES).partition("::")[0]
 
 
 def is_bench(node: pytest.Item | pytest.Collector) -> bool:

@@ -17,6 +17,7 @@ from pytest_archbench.against import Opponent
 from pytest_archbench.arena import Arena
 from pytest_archbench.catalogue import CatalogueError
 from pytest_archbench.checks import PROPERTY
+from pytest_archbench.claims import FEWEST
 from pytest_archbench.meters import meter_of
 from pytest_archbench.options import OPTIONS
 from pytest_archbench.plan import Plan
@@ -31,6 +32,8 @@ from pytest_archbench.yardsticks import Yardsticks
 MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError, against.NoOpponent)
 MISTAKE = "archbench_mistake"
 """Under which an xdist worker hands its controller a sentence for the user."""
+RUN = "archbench_run"
+"""Under which a controller tells its xdist workers the name of the run, by which they know its journal."""
 
 
 def start(config: pytest.Config, chosen: tuple[str, ...]) -> Session:
@@ -92,6 +95,7 @@ class Session:
         self.yardsticks = self._yardsticks()
         self.arena = self._arena(opponent)
         self._is_worker = hasattr(config, "workerinput")
+        self._name = self.recorded.run or getattr(config, "workerinput", {}).get(RUN, self._header["run"])
         self._chosen = chosen
         if chosen and config.args_source != pytest.Config.ArgsSource.ARGS:
             config.args = []  # nothing else was asked for: leave the folder uncollected
@@ -161,7 +165,8 @@ class Session:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the packaged suite; leave out what is no bench case, and what was not asked for."""
-        packaged = list(nodes.packaged(session, self.plan.package)) if self._wants_packaged() else []
+        claims = self._wants_claims()
+        packaged = list(nodes.packaged(session, self.plan.package, claims=claims)) if self._wants_packaged() else []
         kept = [*filter(nodes.is_bench, items), *self._choose(packaged)]
         remaining = set(kept)
         if dropped := [item for item in (*items, *packaged) if item not in remaining]:
@@ -173,6 +178,11 @@ class Session:
         typed = self.config.args_source == pytest.Config.ArgsSource.ARGS
         here = {self.config.rootpath, self.config.invocation_params.dir}
         return bool(self._chosen) or not typed or any(Path(arg).resolve() in here for arg in self.config.args)
+
+    def _wants_claims(self) -> bool:
+        """Whether the run is wide enough to conclude from, every metric of enough networks, or they are asked for."""
+        wide = not self.plan.options.metric and len(self.plan.architectures) >= FEWEST
+        return nodes.CLAIMS in map(nodes.module, self._chosen) if self._chosen else wide
 
     def _choose(self, packaged: list[pytest.Item]) -> list[pytest.Item]:
         """What node ids on the command line name, all without them. Raises: pytest.UsageError."""
@@ -190,6 +200,11 @@ class Session:
         """End the run with the mistake that an xdist worker found in the command line."""
         if mistake := getattr(node, "workeroutput", {}).get(MISTAKE):
             raise pytest.UsageError(mistake)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker which run it works for."""
+        node.workerinput[RUN] = self._name
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -249,6 +264,18 @@ class Session:
             self._journalled = frozenset(map(_text, store.read(self.out).rows))
         self._journal = store.Journal(self.out, self._header, resume=self.resuming)
         return self._journal
+
+    def so_far(self) -> store.Run:
+        """What this run has journalled by now, in an xdist worker what its controller has; no rows before the first.
+
+        A journal of another run, which this one would set aside, is none of its own; nor is one that is damaged.
+        """
+        nothing = store.Run({**self._header, "run": self._name}, ())
+        try:
+            found = store.read(self.out)
+        except store.JournalError:
+            return nothing
+        return found if found.header["run"] == self._name else nothing
 
     # Ending
 

@@ -16,7 +16,7 @@ ENGINE = "pytest_archbench"
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (
-    ("records", "stats", "files", "environment", "inputs", "places", "machine"),
+    ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims"),
     ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes"),
     ("conversions", "store", "catalogue", "counting", "devices", "replay", "past", "limits"),
     ("baselines", "meters", "benchmark_json", "history", "trend"),
@@ -33,7 +33,9 @@ FLOORS = (
 """Rooms by floor, the ground floor first. A room is a module, or a package with all in it; it may import from every
 floor below its own, and from no other room of its own floor."""
 
-STANDARD_LIBRARY_ONLY = {"records", "registry", "units", "stats", "options", "files", "store", "places", "machine"}
+STANDARD_LIBRARY_ONLY = {
+    *("records", "registry", "units", "stats", "options", "files", "store", "places", "machine", "claims"),
+}
 KNOW_PYTEST = {"plugin", "session", "nodes", "checks", "replay", "progress", "hooks"}
 NOT_IN_THE_REPORT = {"pytest", "torch", "timm", "torchvision", f"{ENGINE}.devices", f"{ENGINE}.meters"}
 MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes"}

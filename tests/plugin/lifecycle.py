@@ -65,6 +65,24 @@ class Unrunnable(nn.Module):
 '''
 """A user's module of networks, ``mynets.py``."""
 
+SLEEPING = """
+import os
+import time
+
+from torch import nn
+
+
+class Sleeping(nn.Module):
+    def __init__(self, seconds, width=2):
+        super().__init__()
+        self.seconds, self.head = seconds, nn.Linear(4, width)
+
+    def forward(self, x):
+        time.sleep(self.seconds)
+        return self.head(x)
+"""
+"""How a user's module begins whose networks take known times, with 4*2 + 2 = 10 parameters unless told otherwise."""
+
 TINY = '[tool.archbench.architectures]\ntiny = {factory = "mynets:tiny", input = [3, 32, 32]}\n'
 """A user's ``pyproject.toml``; ``tiny`` is the whole of suite ``user``."""
 

@@ -15,24 +15,11 @@ from typing import Any
 
 import psutil
 import pytest
-from lifecycle import QUICK, Ran, bench, environment, journal, run, start, write
+from lifecycle import QUICK, SLEEPING, Ran, bench, environment, journal, run, start, write
 
-NETS = """
-import os
-import time
-
-from torch import nn
-
-
-class Sleeping(nn.Module):
-    def __init__(self, seconds, width=2):
-        super().__init__()
-        self.seconds, self.head = seconds, nn.Linear(4, width)
-
-    def forward(self, x):
-        time.sleep(self.seconds)
-        return self.head(x)
-
+NETS = (
+    SLEEPING
+    + """
 
 def a_same():
     return Sleeping(0.003)
@@ -57,6 +44,7 @@ def e_broken():
 def f_unlucky():
     raise ValueError("not yet")
 """
+)
 """A linear layer of 4 to 2 has 4*2 + 2 = 10 parameters, one of 4 to 3 has 15."""
 
 CHANGED = (

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from lifecycle import NETS, Ran, bench, lines_of, run, write
+from lifecycle import NETS, SLEEPING, Ran, bench, lines_of, run, write
 
 # Worked by hand. Parameters: convolution 3*8*3*3 + 8 = 224, linear 8*10 + 10 = 90, together 314.
 # MACs on 32 x 32: convolution 32*32*8*(3*3*3) = 221184, linear 8*10 = 80, together 221264.
@@ -150,20 +150,10 @@ def test_unsendable(archbench):
     archbench.check(Local(), latency_max=1, name="local", inputs=lambda n: torch.zeros(n, 3))
 """
 )
-RACES = """
-import time
-
+RACES = (
+    SLEEPING
+    + """
 import pytest
-from torch import nn
-
-class Sleeping(nn.Module):
-    def __init__(self, seconds):
-        super().__init__()
-        self.seconds, self.head = seconds, nn.Linear(4, 2)
-
-    def forward(self, x):
-        time.sleep(self.seconds)
-        return self.head(x)
 
 class Broken(nn.Module):
     def forward(self, x):
@@ -195,6 +185,7 @@ def test_doubtful(archbench):
     # Every second pass takes 1 ms and every other 15 ms: the interval of the median reaches from one to the other.
     archbench.check(Unsteady(0.001), latency_max="8.1ms", input_shape=(4,), name="doubtful")
 """
+)
 TIMED = (("within", 4), ("slow", 1), ("fed", 2), ("fed (2)", 2))
 
 

@@ -8,26 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lifecycle import Ran, bench, journal, run, write
+from lifecycle import SLEEPING, Ran, bench, journal, run, write
 
 from pytest_archbench import history, own, store
 
-NETS = """
-import os
-import time
-
-from torch import nn
-
-
-class Sleeping(nn.Module):
-    def __init__(self, seconds, width=2):
-        super().__init__()
-        self.seconds, self.head = seconds, nn.Linear(4, width)
-
-    def forward(self, x):
-        time.sleep(self.seconds)
-        return self.head(x)
-
+NETS = (
+    SLEEPING
+    + """
 
 def net():
     return Sleeping({seconds}, {width})
@@ -41,6 +28,7 @@ def moody():
                 return Sleeping(0.025)
     return Sleeping({seconds})
 """
+)
 # Ten times as long or as short is told apart whatever else the machine does to the reference workload meanwhile.
 USUAL = NETS.format(seconds=0.0025, width=2)
 SLOWER = NETS.format(seconds=0.025, width=2)

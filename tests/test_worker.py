@@ -227,6 +227,7 @@ def test_to_stop_it_twice_ends_nobody_else(worker: Worker, monkeypatch: pytest.M
     worker.stop()
     monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("its number may be another's by now"))
     worker.stop()
+    assert not worker.alive
 
 
 def test_no_descriptor_stays_open_here() -> None:

@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (
     ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims"),
     ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes"),
-    ("conversions", "store", "catalogue", "counting", "devices", "replay", "past", "limits"),
+    ("conversions", "store", "catalogue", "counting", "devices", "replay", "past", "limits", "bounds"),
     ("baselines", "meters", "benchmark_json", "history", "trend"),
-    ("judge", "jobs", "plan", "resume", "own"),
+    ("judge", "jobs", "plan", "resume", "own", "comparing"),
     ("worker", "yardsticks"),
     ("duel", "against"),
     ("runner", "tally"),

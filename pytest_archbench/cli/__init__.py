@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pytest_archbench.cli import catalogue, past, reports
+from pytest_archbench.cli import catalogue, choosing, comparing, past, reports
 
 
 @click.group()
@@ -12,5 +12,5 @@ def main() -> None:
     """Count, list and report neural-network architectures; measuring is done by ``pytest --archbench``."""
 
 
-for command in (*catalogue.COMMANDS, *reports.COMMANDS, *past.COMMANDS):
+for command in (*catalogue.COMMANDS, *reports.COMMANDS, *choosing.COMMANDS, *comparing.COMMANDS, *past.COMMANDS):
     main.add_command(command)

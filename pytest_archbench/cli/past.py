@@ -11,11 +11,11 @@ from typing import Any, get_args
 import click
 
 from pytest_archbench import history, own, store, trend
-from pytest_archbench.cli.terminal import case_name, number, or_say, printable
+from pytest_archbench.cli.terminal import case_name, changed, number, or_say, printable
 from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.records import Point
 from pytest_archbench.registry import METRICS, UnknownName, near
-from pytest_archbench.units import readable, relative, relative_change
+from pytest_archbench.units import readable, relative
 
 
 @click.command()
@@ -65,13 +65,8 @@ def _measured(path: Path, device: str) -> dict[history.Key, tuple[Point, Mapping
 def _difference(difference: own.Difference) -> str:
     """``changed   resnet18 latency cpu bs8: 38.10 ms -> 41.20 ms (+8.1 %)``"""
     before, after = difference.before, difference.after
-    there = readable(after.value, after.unit)
-    if before is not None:
-        here = readable(before.value, before.unit)
-        if here == there and before.value != after.value:
-            here, there = f"{before.value} {before.unit}", f"{after.value} {after.unit}"
-        there = f"{here} -> {there} ({relative(relative_change(after.value, before.value))})"
-    return f"{difference.kind:9} {case_name(history.key(after))}: {there}"
+    value = changed(before.value, after.value, after.unit) if before else readable(after.value, after.unit)
+    return f"{difference.kind:9} {case_name(history.key(after))}: {value}"
 
 
 def _doubts(row: Mapping[str, Any]) -> list[str]:

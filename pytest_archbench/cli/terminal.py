@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from pytest_archbench import history, own, plan, store
+from pytest_archbench.records import Number
+from pytest_archbench.units import readable, relative, relative_change
 
 T = TypeVar("T")
 
@@ -35,6 +37,17 @@ def case_name(case: history.Key) -> str:
     return f"{architecture} {metric} {device} bs{batch_size}"
 
 
+def both(before: Number, after: Number, unit: str) -> tuple[str, str]:
+    """Two values for a reader, with all digits where fewer would show no difference."""
+    here, there = readable(before, unit), readable(after, unit)
+    return (f"{before} {unit}", f"{after} {unit}") if here == there and before != after else (here, there)
+
+
+def changed(before: Number, after: Number, unit: str) -> str:
+    """``38.10 ms -> 41.20 ms (+8.1 %)``"""
+    return f"{' -> '.join(both(before, after, unit))} ({relative(relative_change(after, before))})"
+
+
 def number(count: int, noun: str, plural: str = "") -> str:
     """``1 run``, ``2 runs``"""
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
@@ -43,3 +56,18 @@ def number(count: int, noun: str, plural: str = "") -> str:
 def printable(fact: object) -> str:
     """A fact from a file on one line of a terminal, whatever is in it."""
     return str(fact) if str(fact).isprintable() else ascii(fact)
+
+
+WIDEST = 48
+"""Characters that one cell may widen its column to; a longer one pushes the rest of its line."""
+
+
+def table(rows: Sequence[Sequence[str]], left: Collection[int]) -> Iterator[str]:
+    """Lines with the cells of each column below each other: those of the columns in ``left`` begin, all others end."""
+    widths = [min(WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join(cells).rstrip()

@@ -1,139 +1,16 @@
-"""The ``archbench`` command, as a shell runs it in a user's folder."""
+"""The commands about one's own past, as a shell runs them in a user's folder."""
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from shell import archbench, journal, latency, macs, row
 
 from pytest_archbench import store
-from pytest_archbench.records import Conditions, Measurement, Verdict
-
-NET = """\
-from torch import nn
-
-
-def make():
-    return nn.Linear(3, 2)
-
-
-def text():
-    return "a network"
-"""
-DECLARED = """\
-[tool.archbench.architectures]
-mynet = {factory = "n:make", input = [3]}
-text = {factory = "n:text", input = [3]}
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A folder with a module and the networks it declares: 3*2 weights and 2 biases; 6 MACs."""
-    (tmp_path / "n.py").write_text(NET)
-    (tmp_path / "pyproject.toml").write_text(DECLARED)
-    return tmp_path
-
-
-def archbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("archbench")), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_it_counts_a_network_of_the_folder(project: Path) -> None:
-    ran = archbench(project, "count", "mynet", "--json")
-    assert ran.returncode == 0, ran.stderr
-    found = json.loads(ran.stdout)
-    assert (found["architecture"], found["params"], found["macs"]) == ("mynet", 8, 6)
-
-
-def test_it_shows_every_published_figure(tmp_path: Path) -> None:
-    ran = archbench(tmp_path, "count", "alexnet")
-    assert ran.stdout.startswith("alexnet, one image of shape [3, 224, 224]\n")
-    assert "714,188,480  714.2 MMAC" in ran.stdout
-    assert re.search(r" 0\.66 G +bianco2018 \(.*Fig\. 1.*\): known deviation\n", ran.stdout)
-
-
-def test_it_shows_modules_as_deep_as_asked(tmp_path: Path) -> None:
-    shallow = archbench(tmp_path, "count", "alexnet", "--by-module", "--depth=1").stdout
-    deep = archbench(tmp_path, "count", "alexnet", "--by-module", "--depth=2").stdout
-    assert "features.0" not in shallow
-    assert "features.0" in deep
-
-
-def test_it_lists_the_seeds_and_what_the_folder_declares(project: Path) -> None:
-    listed = [line.split()[0] for line in archbench(project, "list").stdout.splitlines()]
-    assert {"mynet", "alexnet"} <= set(listed)
-    assert [line.split()[0] for line in archbench(project, "list", "--suite=user").stdout.splitlines()] == [
-        "mynet",
-        "text",
-    ]
-
-
-@pytest.mark.parametrize("command", ["list", "count"])
-def test_help_says_which_networks_it_knows(tmp_path: Path, command: str) -> None:
-    said = " ".join(archbench(tmp_path, command, "--help").stdout.split())
-    assert "(default: seeds and those that ./pyproject.toml declares; hooks are known to pytest only)" in said
-
-
-def test_it_says_what_a_mistake_is(project: Path) -> None:
-    unknown = archbench(project, "count", "mynt")
-    assert (unknown.returncode, unknown.stdout) == (2, "")
-    assert "unknown architecture 'mynt': did you mean mynet" in unknown.stderr
-    wrong = archbench(project, "count", "text")
-    assert wrong.returncode == 1
-    assert wrong.stderr == "Error: text: TypeError: n:text: expected a torch.nn.Module; got str\n"
-    (project / "pyproject.toml").write_text(f"[tool.archbench]\nsuit = 'timm'\n{DECLARED}")
-    assert (
-        f"{project / 'pyproject.toml'}:2: [tool.archbench] suit: unknown setting" in archbench(project, "list").stderr
-    )
-
-
-def test_it_names_the_devices_that_are_here(tmp_path: Path) -> None:
-    said = archbench(tmp_path, "device").stdout.splitlines()
-    assert any(line.startswith("cpu ") and "not here" not in line for line in said)
-
-
-def test_it_reports_only_from_a_journal(tmp_path: Path) -> None:
-    ran = archbench(tmp_path, "report", "nowhere")
-    assert ran.returncode == 2
-    assert "nowhere" in ran.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def journal(path: Path, night: int, *rows: dict[str, Any], torch: str = "2.14.0") -> Path:
-    """The journal of one night's run, at ``path``; its commit begins with the night's number."""
-    header = {
-        "run": f"night-{night:02}",
-        "started": f"2026-01-{night:02}T03:00:00+00:00",
-        "commit": f"{night:02}".ljust(40, "c"),
-        "environment": {"python": "3.11.7", "packages": {"torch": torch}},
-        "devices": {"cpu": {"model": "EPYC"}},
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(each) + "\n" for each in ({"schema": 1, **header}, *rows)))
-    return path
-
-
-def row(metric: str, unit: str, *samples: float, judged: tuple[Verdict, ...] = (), **changed: Any) -> dict[str, Any]:
-    conditions = Conditions(changed.pop("device", "cpu"), batch_size=changed.pop("batch_size", 1))
-    found = Measurement("resnet18", metric, unit, "ok" if samples else "oom", conditions, samples,
-                        message="" if samples else "no room")  # fmt: skip
-    return store.row(found, judged) | changed
-
-
-def latency(seconds: float, **changed: Any) -> dict[str, Any]:
-    return row("latency", "s", seconds, **changed)
-
-
-def macs(count: int, **changed: Any) -> dict[str, Any]:
-    return row("macs", "MAC", count, **changed)
+from pytest_archbench.records import Verdict
 
 
 def test_it_promotes_a_run_and_says_what_that_changes(tmp_path: Path) -> None:

@@ -1,0 +1,247 @@
+"""Which network should I take? Those of one device and batch size that keep to bounds, best first, and why not the
+others. Pure: from a frame of networks to frozen records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_archbench.bounds import BOUNDS, Bound
+from pytest_archbench.registry import UnknownName, near
+from pytest_archbench.report.columns import COLUMNS, UNPUBLISHED, measured
+from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = Mapping[Hashable, Any]
+Place = tuple[str, str, int]
+"""Architecture, device and batch size."""
+Failures = Mapping[Place, Mapping[str, str]]
+"""Where a network was tried and gave no number: why, by metric."""
+
+QUANTITIES = tuple(bound.column for bound in BOUNDS.values())
+HELD = {"throughput": "image_rate"}
+"""Where the frame holds a quantity that it computes where it was not measured: batch size / latency is a throughput."""
+SOURCED = ("top1", "top5")
+UNDER = ("input_shape", *(key for key in CONDITIONS if key not in ("device", "batch_size")))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network that was measured at the chosen place: its ``values`` in base units by column, the absent left out.
+
+    ``origin`` is ``measured`` or the source that published the row; ``sources`` says whose each accuracy is. ``label``
+    is the network's name, and what tells it from others here of that name.
+    """
+
+    network: str
+    label: str
+    origin: str
+    values: Mapping[str, float]
+    sources: Mapping[str, str]
+    conditions: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a network is excluded: ``cause`` is the same for all that it excludes, ``sentence`` has the value as well."""
+
+    cause: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A network that is not in the list; ``candidate`` is None where it was not measured at the chosen place."""
+
+    label: str
+    reasons: tuple[Reason, ...]
+    candidate: Candidate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The answer: the networks that keep to all bounds, best first, and all others.
+
+    ``bounds`` are in base units by the key of ``BOUNDS``. ``nearest`` says per bound how near the networks come to it.
+    """
+
+    device: str
+    batch_size: int
+    bounds: Mapping[str, float]
+    ranked: tuple[Candidate, ...]
+    excluded: tuple[Excluded, ...]
+    nearest: tuple[str, ...]
+
+
+def choose(
+    networks: pd.DataFrame, bounds: Mapping[str, float], device: str, batch_size: int, failures: Failures | None = None
+) -> Choice:
+    """The networks of ``frames.networks`` on ``device`` at ``batch_size`` that keep to ``bounds``.
+
+    By falling top-1, then rising latency, then name; those without a known top-1 come last. A value that is missing
+    keeps to no bound.
+    """
+    tried, records = failures or {}, networks.to_dict("records")
+    here = [record for record in records if (record["device"], record["batch_size"]) == (device, batch_size)]
+    candidates = _candidates([record for record in here if _measured_there(record) or _place(record) not in tried])
+    names = {each.network for each in candidates}
+    absent = dict.fromkeys(record["architecture"] for record in records if record["architecture"] not in names)
+    judged = [(each, _reasons(each, bounds, tried.get((each.network, device, batch_size), {}))) for each in candidates]
+    excluded = [Excluded(each.label, reasons, each) for each, reasons in judged if reasons]
+    excluded += [
+        Excluded(name, (_absence(device, batch_size, tried.get((name, device, batch_size), {})),)) for name in absent
+    ]
+    return Choice(
+        device,
+        batch_size,
+        dict(bounds),
+        tuple(sorted((each for each, reasons in judged if not reasons), key=_order)),
+        tuple(sorted(excluded, key=lambda each: (each.candidate is None, each.label))),
+        tuple(_nearest(BOUNDS[key], bound, candidates) for key, bound in bounds.items()),
+    )
+
+
+def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
+    """The device that ``device`` names: whole, or by a part of its name in any case; empty where there is one only.
+
+    Raises: UnknownName, with the devices or batch sizes that there are.
+    """
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for name, size in zip(networks["device"], networks["batch_size"], strict=True):
+        if isinstance(name, str) and isinstance(size, int):
+            sizes[name].add(size)
+    if not sizes:
+        raise UnknownName("--device: these figures were taken on no device that is named: choose a run, or other figures")
+    found = [device] if device in sizes else [name for name in sizes if device.casefold() in name.casefold()]
+    if not found:
+        raise UnknownName(f"--device: no network was measured on {device!r}: {near(device, sizes)}")
+    if len(found) > 1:
+        which = f"{device!r} is a part of {len(found)} names" if device else f"there are {len(found)} devices"
+        raise UnknownName(f"--device: {which}: name one of {'; '.join(sorted(found))}")
+    if batch_size not in sizes[found[0]]:
+        known = ", ".join(map(str, sorted(sizes[found[0]])))
+        raise UnknownName(f"--batch-size: nothing was measured on {found[0]} at batch {batch_size}: known: {known}")
+    return found[0]
+
+
+def failures(cases: pd.DataFrame) -> Failures:
+    """What ``frames.cases`` say of the cases that gave no number: ``oom: 2 GiB asked``."""
+    found: dict[Place, dict[str, str]] = defaultdict(dict)
+    for record in cases.to_dict("records"):
+        if record["status"] != "ok":
+            found[_place(record)][record["metric"]] = f"{record['status']}: {record['message']}"
+    return found
+
+
+def limit(bound: Bound, value: float) -> str:
+    """A bound in the unit of its column: ``20 ms``, ``953.674 MiB``."""
+    column = COLUMNS[bound.column]
+    return f"{value / column.scale:.6g} {column.unit.removesuffix('/batch')}"
+
+
+def demand(bound: Bound, value: float) -> str:
+    """``latency at most 20 ms``"""
+    return f"{COLUMNS[bound.column].name} at {_MOST[bound.side]} {limit(bound, value)}"
+
+
+_MOST = {"max": "most", "min": "least"}
+_BEYOND = {"max": ">", "min": "<"}
+_BEST = {"max": ("lowest", min), "min": ("highest", max)}
+
+
+def _place(record: Record) -> Place:
+    return record["architecture"], record["device"], record["batch_size"]
+
+
+def _measured_there(record: Record) -> bool:
+    return any(measured(record[metric]) for metric in DEVICE_METRICS)
+
+
+def _candidates(here: Sequence[Record]) -> list[Candidate]:
+    """Each with a label of its own: where the rows come from several origins, its origin; where several are of one
+    network, the conditions in which these differ.
+    """
+    rows: dict[str, list[Record]] = defaultdict(list)
+    for record in here:
+        rows[record["architecture"]].append(record)
+    shared = _differing(("origin",), here)
+    return [_candidate(record, (*shared, *_differing(UNDER, rows[record["architecture"]]))) for record in here]
+
+
+def _differing(keys: Iterable[str], rows: Sequence[Record]) -> list[str]:
+    return [key for key in keys if len({row[key] for row in rows}) > 1]
+
+
+def _candidate(record: Record, telling: Sequence[str]) -> Candidate:
+    name = record["architecture"]
+    told = [record[key] if key == "origin" else f"{key.replace('_', ' ')} {record[key]}" for key in telling]
+    return Candidate(
+        name,
+        f"{name} ({', '.join(told)})" if told else name,
+        record["origin"],
+        {key: value for key in QUANTITIES if measured(value := record[HELD.get(key, key)])},
+        {key: record[f"{key}_source"] for key in SOURCED if record[f"{key}_source"]},
+        {key: record[key] for key in UNDER},
+    )
+
+
+def _order(each: Candidate) -> tuple[float, float, str]:
+    values = each.values
+    return -values.get("top1", -math.inf), values.get("latency", math.inf), each.label
+
+
+def _reasons(each: Candidate, bounds: Mapping[str, float], failed: Mapping[str, str]) -> tuple[Reason, ...]:
+    found = (_reason(each, BOUNDS[key], value, failed) for key, value in bounds.items())
+    return tuple(reason for reason in found if reason)
+
+
+def _reason(each: Candidate, bound: Bound, most: float, failed: Mapping[str, str]) -> Reason | None:
+    column, value = COLUMNS[bound.column], each.values.get(bound.column)
+    if value is None:
+        cause = _unknown(bound.column, each.origin)
+        why = next((failed[metric] for metric in _metrics(bound.column) if metric in failed), "")
+        return Reason(cause, f"{cause} ({why})" if why else cause)
+    if bound.admits(value, most):
+        return None
+    shown = column.show(value)
+    if bound.admits(float(shown) * column.scale, most):  # rounded it would seem to keep to the bound
+        shown = f"{value / column.scale:.12g}"
+    beyond = f"{_BEYOND[bound.side]} {limit(bound, most)}"
+    return Reason(f"{column.name} {beyond}", f"{column.name} {shown} {column.unit} {beyond}")
+
+
+def _unknown(key: str, origin: str) -> str:
+    column = COLUMNS[key]
+    if column.absence == UNPUBLISHED:
+        return f"no {column.name} known"
+    return f"{column.name} {'not measured' if origin == MEASURED else f'not published by {origin}'}"
+
+
+def _metrics(key: str) -> Iterable[str]:
+    """The metrics without which a column has no value."""
+    return [key, *COLUMNS[HELD.get(key, key)].of]
+
+
+def _absence(device: str, batch_size: int, failed: Mapping[str, str]) -> Reason:
+    cause = f"not measured on {device} at batch {batch_size}"
+    why = "; ".join(dict.fromkeys(failed.values()))
+    return Reason(cause, f"{cause} ({why})" if why else cause)
+
+
+def _nearest(bound: Bound, most: float, candidates: Iterable[Candidate]) -> str:
+    """``the lowest latency is 24.10 ms/batch (squeezenet1_1); 0 of 12 networks keep to 20 ms``"""
+    column, all_of_them = COLUMNS[bound.column], list(candidates)
+    known = [(each.values[column.key], each.label) for each in all_of_them if column.key in each.values]
+    keeping = sum(bound.admits(value, most) for value, _ in known)
+    kept = f"{keeping} of {len(all_of_them)} networks keep to {limit(bound, most)}"
+    if not known:
+        return f"{column.name} is known of no network; {kept}"
+    word, best = _BEST[bound.side]
+    value, name = best(known)
+    return f"the {word} {column.name} is {column.show(value)} {column.unit} ({name}); {kept}"

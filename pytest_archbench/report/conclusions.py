@@ -6,7 +6,7 @@ the frame does and is plain text: whoever writes it into a document escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,15 +84,15 @@ def operations_do_not_give_accuracy(data: Evidence) -> Finding:
         return None, lacking(data.frame, needs, len(found))
     macs, top1 = found["macs"].to_numpy(), found["top1"].to_numpy()
     if not np.ptp(macs):
-        return None, f"{subject(found)}: all do as many operations, which says nothing of more of them."
+        return None, f"{subject(found, needs)}: all do as many operations, which says nothing of more of them."
     one, other = np.triu_indices(len(found), 1)
     more, less = np.where(macs[one] > macs[other], (one, other), (other, one))
     pairs = macs[more] > macs[less]
     wrong = pairs & (top1[less] - top1[more] > MARGIN)
     share = wrong.sum() / pairs.sum()
     said = (
-        f"{subject(found)}: in {wrong.sum()} of {pairs.sum()} pairs ({share:.0%}) the network of more operations has"
-        f" the lower top-1, by more than {MARGIN * 100:g} points{_correlation(found)}."
+        f"{subject(found, needs)}: in {wrong.sum()} of {pairs.sum()} pairs ({share:.0%}) the network of more operations"
+        f" has the lower top-1, by more than {MARGIN * 100:g} points{_correlation(found)}."
     )
     return bool(share >= REVERSED), " ".join([said, *_examples(found, more[wrong], less[wrong])])
 
@@ -132,7 +132,7 @@ def parameters_are_used_unequally(data: Evidence) -> Finding:
         for name, value in zip(found["name"], found["accuracy_density"], strict=True)
     ]
     return bool(ratio >= UNEQUAL), (
-        f"{subject(found)}: the most top-1 per parameter have {listed(each[:EXAMPLES])}, the least"
+        f"{subject(found, needs)}: the most top-1 per parameter have {listed(each[:EXAMPLES])}, the least"
         f" {listed(each[-EXAMPLES:])}: a factor of {ratio:.3g}."
     )
 
@@ -154,7 +154,7 @@ def operations_predict_time(data: Evidence) -> Finding:
     weak = [setting.place for setting, fit in laws.items() if not _predicts(fit)]
     verdict = f" No estimate, for which r² of {EXPLAINED:g} is asked: {'; '.join(weak)}." if weak else ""
     return not weak, (
-        f"{_subject(laws)}: r² of time per image as a power of operations is {'; '.join(told)}."
+        f"{_subject(laws, needs)}: r² of time per image as a power of operations is {'; '.join(told)}."
         f" The typical network is off by a factor of {between(spreads, '.2f')}.{verdict}"
     )
 
@@ -183,8 +183,8 @@ def _spread(rows: pd.DataFrame, fit: Law) -> float:
     return float(np.exp(np.sqrt((off**2).mean())))
 
 
-def _subject(found: Iterable[Setting]) -> str:
-    return subject(pd.concat([setting.rows for setting in found]))
+def _subject(found: Iterable[Setting], needs: Sequence[str]) -> str:
+    return subject(pd.concat([setting.rows for setting in found]), needs)
 
 
 def throughput_bounds_accuracy(data: Evidence) -> Finding:
@@ -196,7 +196,7 @@ def throughput_bounds_accuracy(data: Evidence) -> Finding:
     fronts = [setting.rows.loc[list(front(setting.rows, "image_rate", "top1"))] for setting in found]
     told = [_front(setting, best) for setting, best in zip(found, fronts, strict=True)]
     bound = [best["top1"].iloc[0] - best["top1"].iloc[-1] > MARGIN for best in fronts]
-    return all(bound), f"{_subject(found)}. {' '.join(told)}"
+    return all(bound), f"{_subject(found, needs)}. {' '.join(told)}"
 
 
 def _front(setting: Setting, best: pd.DataFrame) -> str:
@@ -222,7 +222,7 @@ def limits_choose_the_network(data: Evidence) -> Finding:
     told = " ".join(_leaders(setting, best) for setting, best in zip(found, leaders, strict=True))
     agrees, against = _against_print(frame, data.ranks)
     several = pd.concat(leaders)["architecture"].nunique() > 1
-    parts = [f"{_subject(found)}. {told}", constraints.note(here), against]
+    parts = [f"{_subject(found, JUDGED_BY)}. {told}", constraints.note(here), against]
     return several and agrees, " ".join(filter(None, parts))
 
 
@@ -257,7 +257,7 @@ def model_size_predicts_memory(data: Evidence) -> Finding:
         return None, lacking(data.frame, needs, most(data.frame, needs), ALIKE)
     chosen = {setting: laws[setting] for setting in one_batch(list(laws))}
     told = " ".join(_line(setting, fit) for setting, fit in chosen.items())
-    return all(map(_predicts, chosen.values())), f"{_subject(chosen)}. {told}"
+    return all(map(_predicts, chosen.values())), f"{_subject(chosen, needs)}. {told}"
 
 
 def _line(setting: Setting, fit: Law) -> str:

@@ -67,13 +67,15 @@ def one_batch(found: Sequence[Setting]) -> list[Setting]:
     return list(largest.values())
 
 
-def subject(rows: pd.DataFrame) -> str:
-    """``44 networks of bianco2018``; where a run's top-1 is not its own, whose it is."""
+def subject(rows: pd.DataFrame, needs: Sequence[str]) -> str:
+    """``44 networks of bianco2018``; where top-1 counts and is not a run's own, whose it is."""
     count = len(rows.drop_duplicates(["origin", "architecture", "input_shape"]))
     origins = ["this run" if origin == MEASURED else legible(origin) for origin in rows["origin"].unique()]
-    foreign = rows.loc[rows["top1_source"] != rows["origin"], "top1_source"].dropna().unique()
-    whose = f", top-1 as published by {listed([legible(name) for name in foreign])}," if len(foreign) else ""
-    return f"{counted(count, 'network')} of {' and '.join(origins)}{whose}"
+    said = f"{counted(count, 'network')} of {listed(origins)}"
+    foreign = rows.loc[rows["top1_source"] != rows["origin"], "top1_source"].dropna().map(legible).unique()
+    if len(foreign) and any("top1" in (key, *COLUMNS[key].of) for key in needs):
+        said += f" with the top-1 of {listed(list(foreign))}"
+    return said
 
 
 def most(frame: pd.DataFrame, needs: Sequence[str]) -> int:
@@ -87,10 +89,10 @@ def lacking(frame: pd.DataFrame, needs: Sequence[str], have: int, where: str = "
     ``have`` networks are there of ``FEWEST``; ``where`` is what they must have in common: ``on one device``.
     """
     parts = list(dict.fromkeys(part for key in needs for part in COLUMNS[key].of or (key,)))
-    absent = [key for key in parts if len(frame) and not frame[key].notna().any()]
+    silent = [key for key in parts if len(frame) and not frame[key].notna().any()]
     names = listed([COLUMNS[key].name for key in parts])
     asked = f"Needs {FEWEST} networks with {' '.join(filter(None, [names, where]))} and has {have}."
-    return " ".join(filter(None, [asked, remedy(absent or [key for key in parts if COLUMNS[key].metric])]))
+    return " ".join(filter(None, [asked, remedy(key for key in parts if COLUMNS[key].metric or key in silent)]))
 
 
 def listed(names: Sequence[str], last: str = " and ") -> str:

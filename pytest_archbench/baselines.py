@@ -27,7 +27,7 @@ class BaselineError(ValueError):
 SIZELESS: frozenset[str] = frozenset({"params", "model_size"})
 """Metrics that the input size does not change, but for networks that are built for one size."""
 
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,17})?")
 _SOURCE_ID = re.compile(r"[a-z0-9_]+")
 _SOURCE_KEYS = {
     "title": True,

@@ -59,7 +59,13 @@ CONVERSIONS: dict[tuple[str, str], Conversion] = {
         ("inference_time_per_image", unit): Conversion("latency", "s", scale, batch_power=1)
         for unit, scale in _SECONDS.items()
     },
+    **{
+        (f"{kind}_accuracy_last_epoch", unit): Conversion(f"{kind}_accuracy", "fraction", scale)
+        for kind in ("train", "valid")
+        for unit, scale in _FRACTIONS.items()
+    },
     ("throughput", "images/s"): Conversion("throughput", "img/s", Decimal(1)),
+    ("constrained_rank", "rank"): Conversion("constrained_rank", "rank", Decimal(1)),
     ("top1_accuracy_density", "percent per M params"): Conversion("accuracy_density", "percent/M", Decimal(1)),
 }
 """(published metric, unit) -> our metric: FLOPs become MACs, errors accuracies, times per image batch times."""
@@ -67,7 +73,6 @@ CONVERSIONS: dict[tuple[str, str], Conversion] = {
 WITHOUT_COUNTERPART: frozenset[str] = frozenset(
     {
         "backward_time",
-        "constrained_rank",
         "depth",
         "eval_crop_size",
         "eval_resize_size",
@@ -75,9 +80,7 @@ WITHOUT_COUNTERPART: frozenset[str] = frozenset(
         "inference_time_mean",
         "min_input_size",
         "param_memory",
-        "train_accuracy_last_epoch",
         "valid_accuracy_best_epoch",
-        "valid_accuracy_last_epoch",
         "valid_forward_time_mean_last_epoch",
         "validation_pass_time",
     }

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import benchmark_json
 from pytest_archbench.baselines import Published
 from pytest_archbench.files import write_atomically
 from pytest_archbench.store import Run
 
+if TYPE_CHECKING:
+    from pytest_archbench.report import Rendered
+    from pytest_archbench.report.own import Give
+
 BENCHMARK_JSON = "benchmark.json"
 
 
-def publish(run: Run, out: Path, published: Published) -> list[Path]:
-    """Write every copy drawn from the journal to ``out``; returns what was written."""
-    from pytest_archbench.report import render  # pandas and matplotlib: not for a run that only collects
+def publish(
+    run: Run,
+    out: Path,
+    published: Published,
+    *,
+    shown: Iterable[str] = (),
+    families: Mapping[str, str] | None = None,
+    give: Give | None = None,
+) -> Rendered:
+    """Write every copy drawn from the journal to ``out``; see ``report.render``."""
+    from pytest_archbench.report import Literature, render  # pandas and matplotlib: not for a run that only collects
 
     run = latest(run)
-    figures = [baseline for group in published.baselines.values() for baseline in group]
-    sources = {name: source.address for name, source in published.sources.items()}
-    written = render(run, out, figures, sources)
+    figures = tuple(baseline for group in published.baselines.values() for baseline in group)
+    addresses = {name: source.address for name, source in published.sources.items()}
+    rendered = render(run, out, Literature(figures, addresses, families, tuple(shown)), give)
     target = out / BENCHMARK_JSON
     write_atomically(target, benchmark_json.text(run).encode())
-    return [*written, target]
+    return rendered._replace(paths=[*rendered.paths, target])
 
 
 def latest(run: Run) -> Run:
@@ -37,3 +50,48 @@ def latest(run: Run) -> Run:
         # One network may be measured at several inputs; what failed says only which it was asked for.
         kept[case, json.dumps(conditions.get("input_shape")) if row.get("status") == "ok" else None] = row
     return Run(run.header, tuple(kept.values()))
+
+
+def merged(runs: Sequence[Run]) -> Run:
+    """Several runs as one, the later run's cases in place of an earlier one's.
+
+    A device that goes by one name in several runs and is not the same there (``cpu`` of a laptop and of a board, or of
+    one machine with two versions of torch) gets the name of its model, or of its run, beside it: what was measured
+    under other conditions never makes one row.
+    """
+    if len(runs) == 1:
+        return runs[0]
+    names = [{device: _told_apart(device, run, runs) for device in _devices(run)} for run in runs]
+    pairs = list(zip(runs, names, strict=True))
+    devices = {name[device]: facts for run, name in pairs for device, facts in _devices(run).items()}
+    rows = tuple(_renamed(row, name) for run, name in pairs for row in run.rows)
+    title = " + ".join(str(run.header.get("run")) for run in runs)
+    return Run({**runs[-1].header, "run": title, "devices": devices}, rows)
+
+
+def _devices(run: Run) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = run.header.get("devices") or {}
+    return found
+
+
+def _told_apart(device: str, run: Run, runs: Iterable[Run]) -> str:
+    """The name of a run's device among the devices of all runs."""
+    namesakes = [other for other in runs if device in _devices(other)]
+    unlike = [other for other in namesakes if _ground(other, device) != _ground(run, device)]
+    if not unlike:
+        return device
+    model = _devices(run)[device].get("model")
+    telling = all(_devices(other)[device].get("model") != model for other in unlike)
+    return f"{device} ({model if telling else run.header.get('run')})"
+
+
+def _ground(run: Run, device: str) -> tuple[Any, Any]:
+    """What two runs must share before their numbers of a device are of one kind."""
+    return _devices(run)[device], run.header.get("environment")
+
+
+def _renamed(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    conditions = dict(row.get("conditions") or {})
+    if conditions.get("device") in names:
+        conditions["device"] = names[conditions["device"]]
+    return {**row, "conditions": conditions}

@@ -15,6 +15,8 @@ from pytest_archbench.tally import tally
 EVERY = 15.0
 """Seconds between two lines where the output is a file; on a terminal each case shows its text."""
 MOST_COMPARED = 20
+FOLDERS = ("figures", "tables")
+"""Of the report, and not listed file by file."""
 """Comparisons with another side that the terminal lists."""
 BELOW = "\033D\033M\0337\033D\r\033[K{text}\0338"
 """What shows a text on the terminal's next line and returns: room is made by going down (scrolling) and up again."""
@@ -108,8 +110,15 @@ def summarise(reporter: pytest.TerminalReporter, run: Run, written: Sequence[Pat
     reporter.write_line("verdicts: " + (", ".join(said) or "none"))
     for line in compared(run):
         reporter.write_line(line)
-    for path in written:
-        reporter.write_line(f"  {_short(path)}")
+    for line in places(written):
+        reporter.write_line(f"  {line}")
+
+
+def places(written: Sequence[Path]) -> list[str]:
+    """Where everything lies: a file by its path, a folder of many with their number."""
+    files = [_short(path) for path in written if path.parent.name not in FOLDERS]
+    folders = Counter(path.parent for path in written if path.parent.name in FOLDERS)
+    return [*files, *(f"{_short(folder)}/ ({count} files)" for folder, count in folders.items())]
 
 
 def compared(run: Run) -> list[str]:

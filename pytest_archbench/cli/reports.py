@@ -1,24 +1,97 @@
-"""Commands that read runs: draw one again."""
+"""The command that draws: runs and published figures as page, figures and tables."""
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pytest_archbench import outputs, store
+from pytest_archbench.baselines import Published, key_of
 from pytest_archbench.cli.terminal import make_plan, or_say
+from pytest_archbench.registry import UnknownName, near
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HOOK = "pytest_archbench_report"
+REPORTS = Path("reports")
+PAPERS = "seeds,variants,blocks"
+"""Suites whose architectures know the family of the networks that the papers measured."""
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path), default=Path("reports"))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: that of the journal).")
-def report(run: Path, out: Path | None) -> None:
-    """Draw page, figures and tables again from the journal of RUN, a file or a folder."""
-    journal = or_say(lambda: store.read(run))
-    folder = out or (run if run.is_dir() else run.parent)
-    for path in outputs.publish(journal, folder, make_plan().published):
+@click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path))
+@click.option(
+    "--published", "sources", multiple=True, metavar="SOURCE", help="Draw also what a source published; repeatable."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: that of the first journal).")
+@click.option(
+    "--conftest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("conftest.py"),
+    show_default=True,
+    help=f"File with a function {HOOK} that adds figures and tables of your own.",
+)
+def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, conftest: Path) -> None:
+    """Draw page, figures and tables of RUNs, journals or their folders, several of them as one.
+
+    Without RUN that of reports/; with --published alone the published figures alone, into reports/SOURCE.
+    """
+    paths = runs or (() if sources else (REPORTS,))
+    found = or_say(lambda: [store.read(path) for path in paths])
+    planned = make_plan(_suites(sources) if sources else "")
+    or_say(lambda: _known(sources, planned.published))
+    run = outputs.merged(found) if found else store.Run({"run": "published figures: " + ", ".join(sources)}, ())
+    families = {key_of(each): each.family for each in planned.architectures} if sources else {}
+    rendered = outputs.publish(
+        run,
+        out or (_folder(paths[0]) if paths else REPORTS / "-".join(sources)),
+        planned.published,
+        shown=sources,
+        families=families,
+        give=lambda networks: _given(conftest, networks),
+    )
+    for path in rendered.paths:
         click.echo(path)
+    for fault in rendered.failures:
+        click.echo(fault, err=True)
+    if rendered.failures:
+        raise SystemExit(1)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _suites(sources: tuple[str, ...]) -> str:
+    """The suites that know the families of what ``sources`` measured: those of a library for its own list of models."""
+    libraries = [name for name in ("torchvision", "timm") if f"{name}_suite" in sources]
+    return ",".join([PAPERS, *libraries])
+
+
+def _known(sources: tuple[str, ...], published: Published) -> None:
+    for source in sources:
+        if source not in published.sources:
+            raise UnknownName(f"--published: unknown source {source!r}: {near(source, published.sources)}")
+
+
+def _given(conftest: Path, networks: pd.DataFrame) -> Any:
+    """What the function of a conftest gives, as if pytest asked; nothing where there is no such file or function."""
+    if not conftest.exists():
+        return {}
+    try:
+        spec = importlib.util.spec_from_file_location("conftest", conftest)
+        assert spec is not None, f"{conftest} is a Python file"
+        assert spec.loader is not None, f"{conftest} is a Python file"
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        function = getattr(module, HOOK, None)
+        return function(networks=networks) if function else {}
+    except Exception as error:  # noqa: BLE001  their file may raise anything, and the report is not lost for it
+        return {f"{HOOK} of {conftest}": error}
 
 
 COMMANDS = (report,)

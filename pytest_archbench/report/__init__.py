@@ -5,42 +5,130 @@ Reads records only: no device is touched, no network is built, neither pytest no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from markupsafe import Markup
+import pandas as pd
 
 from pytest_archbench.files import write_atomically
 from pytest_archbench.records import Baseline
-from pytest_archbench.report import frames, page, text
-from pytest_archbench.report.columns import describe
-from pytest_archbench.report.figures import FIGURES, figure, picture
+from pytest_archbench.report import frames, page, paper, tables, text, web
+from pytest_archbench.report.drawing import Axis, Drawing
+from pytest_archbench.report.figures import FIGURES, Chart, balls, bars, bars_by_device, bars_by_input, dots, lines
 from pytest_archbench.report.frames import Run
-from pytest_archbench.report.svg import inline
+from pytest_archbench.report.own import Give, own, slug
+from pytest_archbench.report.palette import Style, looks
+from pytest_archbench.report.published import published as published_frame
 
-__all__ = ["Run", "figure", "render"]
+__all__ = [
+    "Axis",
+    "Literature",
+    "Run",
+    "balls",
+    "bars",
+    "bars_by_device",
+    "bars_by_input",
+    "dots",
+    "lines",
+    "render",
+]
 
 
-def render(
-    run: Run, out: Path, published: Iterable[Baseline] = (), sources: Mapping[str, str] | None = None
-) -> list[Path]:
-    """Write ``index.html``, ``summary.md``, ``measurements.csv`` and ``figures/*.png|svg`` under ``out``.
+@dataclass(frozen=True, slots=True)
+class Literature:
+    """What others published: ``figures``, the web address of each source, and the family of each topology.
 
-    ``published`` are figures of other sources, accuracies as fractions; ``sources`` gives the web address of each
-    source. Every file appears whole or not at all. Returns the paths written; raises OSError where one cannot be.
+    ``shown`` names the sources whose networks stand beside the run's; of all others an accuracy is taken where a
+    network of the run has none of its own.
     """
-    published = tuple(published)
-    networks = frames.networks(run, published)
-    titles = {f"network-{label}": describe(record) for label, record in networks.to_dict("index").items()}
-    files: dict[str, bytes] = {}
-    insets = []
-    for chart in FIGURES.values():
-        drawn, lacking = chart(networks), chart.lacking(networks)
-        svg = picture(drawn, "svg")
-        files |= {f"figures/{chart.name}.svg": svg, f"figures/{chart.name}.png": picture(drawn, "png")}
-        shown = Markup() if lacking else inline(svg, chart.name, chart.title, titles)
-        insets.append(page.Inset(chart.name, chart.title, shown, lacking))
-    files["measurements.csv"] = frames.csv_text(frames.cases(run)).encode()
-    files["summary.md"] = text.summary(run, published).encode()
-    files["index.html"] = page.html(run, networks, insets, sources or {}).encode()
-    return [write_atomically(Path(out) / name, content) for name, content in files.items()]
+
+    figures: tuple[Baseline, ...] = ()
+    addresses: Mapping[str, str] | None = None
+    families: Mapping[str, str] | None = None
+    shown: tuple[str, ...] = ()
+
+
+class Rendered(NamedTuple):
+    """The paths written, and what a user's own function did wrong, a sentence for each."""
+
+    paths: list[Path]
+    failures: list[str]
+
+
+def render(run: Run, out: Path, literature: Literature | None = None, give: Give | None = None) -> Rendered:
+    """Write page, summary, ``measurements.csv``, ``networks.csv``, ``figures/`` and ``tables/`` under ``out``.
+
+    ``give`` returns figures and tables of the user's own. Every file appears whole or not at all; figures and tables of
+    an earlier report that this one lacks are removed. Raises OSError where a file cannot be written.
+    """
+    literature = literature or Literature()
+    networks = together(run, literature)
+    given = _asked(give, networks) if give else {}
+    styles, charts = looks(networks), _charts(given)
+    drawn = [(chart, chart(networks)) for chart in charts if not chart.lacking(networks)]
+    insets = [page.Inset(chart.name, chart.title, chart.lacking(networks)) for chart in charts]
+    payload = web.payload(networks, styles, [(chart.name, chart.title, drawing) for chart, drawing in drawn])
+    extras = [own(title, each) for title, each in given.items() if not isinstance(each, Drawing)]
+    made = {
+        f"{name}_{place}": each for name in tables.TABLES for place, each in enumerate(tables.TABLES[name](networks))
+    }
+    sheets = [tables.sheet(name, each) for name, each in made.items()]
+    addresses = literature.addresses or {}
+    files = {
+        "measurements.csv": frames.csv_text(frames.cases(run)).encode(),
+        "networks.csv": frames.csv_text(networks).encode(),
+        "summary.md": text.summary(run, networks).encode(),
+        **{f"tables/{name}.csv": frames.csv_text(each.frame).encode() for name, each in made.items()},
+        **dict(_pictures(drawn, networks, styles)),
+        **{name: content for extra in extras for name, content in extra.files.items()},
+        "index.html": page.html(
+            run, networks, payload, insets, addresses, sheets, [each.extra for each in extras]
+        ).encode(),
+    }
+    written = [write_atomically(Path(out) / name, content) for name, content in files.items()]
+    _sweep(Path(out), keep=set(written))
+    return Rendered(written, [each.extra.error for each in extras if each.extra.error])
+
+
+def _asked(give: Give, networks: pd.DataFrame) -> dict[str, Any]:
+    """What the user's function gives by title, of a copy that it may change."""
+    given = give(networks.copy())
+    if isinstance(given, Mapping):
+        return {str(title): each for title, each in given.items()}
+    return {"pytest_archbench_report": TypeError(f"expected figures and tables by title; got {type(given).__name__}")}
+
+
+def together(run: Run, literature: Literature) -> pd.DataFrame:
+    """The networks of the run, then those of the sources that are shown, rows labelled 0, 1, 2, ..."""
+    measured = frames.networks(run, literature.figures)
+    if not literature.shown:
+        return measured
+    families = {**(literature.families or {}), **dict(zip(measured["topology"], measured["family"], strict=True))}
+    chosen = [figure for figure in literature.figures if figure.source in literature.shown]
+    others = published_frame(chosen, families, literature.figures)
+    return pd.concat([each for each in (measured, others) if not each.empty] or [measured], ignore_index=True)
+
+
+def _charts(given: Mapping[str, object]) -> list[Chart]:
+    """Our figures, then the drawings of the user."""
+    theirs = {title: each for title, each in given.items() if isinstance(each, Drawing)}
+    return [*FIGURES.values(), *(Chart.of(f"own_{slug(title)}", title, each) for title, each in theirs.items())]
+
+
+def _pictures(
+    drawn: Iterable[tuple[Chart, Drawing]], networks: pd.DataFrame, styles: Mapping[str, Style]
+) -> Iterator[tuple[str, bytes]]:
+    for chart, drawing in drawn:
+        picture = paper.draw(drawing, chart.title, networks, styles)
+        for kind in paper.KINDS:
+            yield f"figures/{chart.name}.{kind}", paper.picture(picture, kind)
+
+
+def _sweep(out: Path, keep: set[Path]) -> None:
+    """Remove figures and tables of ours that an earlier report left."""
+    names = [f"figures/{name}.{kind}" for name in (*FIGURES, "own_*") for kind in paper.KINDS]
+    names += [f"tables/{name}_*.csv" for name in (*tables.TABLES, "own")]
+    for stale in {path for name in names for path in out.glob(name)} - keep:
+        stale.unlink(missing_ok=True)

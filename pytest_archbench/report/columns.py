@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 ABSENT = "Not measured by this version"
 UNPUBLISHED = "Neither measured by this version nor published for these networks"
@@ -16,7 +16,7 @@ class Column:
     """A quantity of ``frames.networks``: base-unit values divided by ``scale`` are printed in ``unit``.
 
     ``metric`` is what to ask for where it is absent; where this version has no such metric, ``absence`` says why it
-    is. A quantity that others give has neither.
+    is. A quantity that others give has neither, and names them in ``of``.
     """
 
     key: str
@@ -24,8 +24,10 @@ class Column:
     unit: str
     scale: float
     decimals: int
+    better: Literal["lower", "higher"]
     metric: str = ""
     absence: str = ""
+    of: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,19 +46,32 @@ class Column:
 COLUMNS: dict[str, Column] = {
     column.key: column
     for column in (
-        Column("params", "Parameters", "M", 1e6, 2, "params"),
-        Column("macs", "Operations", "GMAC", 1e9, 3, "macs"),
-        Column("activations", "Activations", "M", 1e6, 2, "activations"),
-        Column("model_size", "Model size", "MiB", 2.0**20, 1, "model_size"),
-        Column("latency", "Latency", "ms/batch", 1e-3, 2, "latency"),
-        Column("throughput", "Throughput", "img/s", 1.0, 1, "throughput"),
-        Column("peak_memory", "Peak memory", "MiB", 2.0**20, 1, "peak_memory"),
-        Column("energy", "Energy", "J/img", 1.0, 3, absence=ABSENT),
-        Column("top1", "Top-1", "%", 1e-2, 2, absence=UNPUBLISHED),
-        Column("top5", "Top-5", "%", 1e-2, 2, absence=UNPUBLISHED),
-        Column("accuracy_density", "Density", "% per M", 1.0, 2),
+        Column("params", "Parameters", "M", 1e6, 2, "lower", "params"),
+        Column("macs", "Operations", "GMAC", 1e9, 3, "lower", "macs"),
+        Column("activations", "Activations", "M", 1e6, 2, "lower", "activations"),
+        Column("model_size", "Model size", "MiB", 2.0**20, 1, "lower", "model_size"),
+        Column("latency", "Latency", "ms/batch", 1e-3, 2, "lower", "latency"),
+        Column("image_latency", "Time per image", "ms/img", 1e-3, 2, "lower", of=("latency",)),
+        Column("throughput", "Throughput", "img/s", 1.0, 1, "higher", "throughput"),
+        Column("image_rate", "Images per second", "img/s", 1.0, 1, "higher", of=("latency",)),
+        Column("peak_memory", "Peak memory", "MiB", 2.0**20, 1, "lower", "peak_memory"),
+        Column("peak_host_memory", "Peak host memory", "MiB", 2.0**20, 1, "lower", "peak_host_memory"),
+        Column("energy", "Energy", "J/img", 1.0, 3, "lower", absence=ABSENT),
+        Column("power", "Power", "W", 1.0, 1, "lower", of=("energy", "latency")),
+        Column("top1", "Top-1", "%", 1e-2, 2, "higher", absence=UNPUBLISHED),
+        Column("top5", "Top-5", "%", 1e-2, 2, "higher", absence=UNPUBLISHED),
+        Column("accuracy_density", "Density", "% per M", 1.0, 2, "higher", of=("top1", "params")),
+        Column("operation_density", "Top-1 per operation", "% per GMAC", 1.0, 2, "higher", of=("top1", "macs")),
+        Column("train_accuracy", "Training accuracy", "%", 1e-2, 2, "higher", absence=ABSENT),
+        Column("valid_accuracy", "Validation accuracy", "%", 1e-2, 2, "higher", absence=ABSENT),
+        Column("train_loss", "Training loss", "nat", 1.0, 3, "lower", absence=ABSENT),
+        Column("valid_loss", "Validation loss", "nat", 1.0, 3, "lower", absence=ABSENT),
+        Column("epoch_time", "Time per epoch", "s", 1.0, 1, "lower", absence=ABSENT),
     )
 }
+REPEATED = ("image_latency", "image_rate")
+"""Quantities of the figures that say nothing which another column of a table does not say."""
+TABLED = tuple(key for key in COLUMNS if key not in REPEATED)
 
 
 def remedy(keys: Iterable[str]) -> str:

@@ -1,37 +1,29 @@
-"""The figures: each a decorated pure function from ``frames.networks`` to a matplotlib figure.
+"""The figures: each a decorated pure function from a frame of networks to what there is to see (``drawing.Drawing``).
 
-Every mark of a network carries the gid ``network-<row label of the frame>``, by which the page gives it a title.
+How it is drawn is not said here: ``paper`` draws for files, the page's script for readers. Every figure can be drawn of
+a run (``frames.networks``), of published figures (``published.published``), or of both.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pytest_archbench.registry import Registry
-from pytest_archbench.report import marks
-from pytest_archbench.report.columns import COLUMNS, counted, fixed, remedy
-from pytest_archbench.report.frames import CONDITIONS
-from pytest_archbench.report.palette import MUTED, Style, styles
+from pytest_archbench.report import fits
+from pytest_archbench.report.columns import COLUMNS, counted, remedy
+from pytest_archbench.report.drawing import Axis, Drawing, Panel
+from pytest_archbench.report.frames import CONDITIONS, legible, side
 
-Draw = Callable[[pd.DataFrame], Figure]
+Draw = Callable[[pd.DataFrame], Drawing]
 
-PNG_DPI = 160
-ALL_LABELLED = 80
-LABELLED_FAMILIES = 12
-LARGEST_BALL = 1900.0
-"""Area in square points of the ball with the most parameters, where there are few enough to leave room for it."""
-MOST_BARS = 80
-MOST_PANELS = 4
-FARTHEST_NAMED = 10
+ONE_BATCH_SIZE = (
+    "no network has two batch sizes on one device. To measure: `pytest --archbench --archbench-batch-size=1,2,4,8,16`."
+)
+SETTING = tuple(key for key in CONDITIONS if key != "batch_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +37,31 @@ class Chart:
 
     def lacking(self, frame: pd.DataFrame) -> str:
         """What keeps the figure from being drawn and what helps; empty where it can be drawn."""
-        if not usable(frame, self.needs).empty:
-            return ""
-        absent = [key for key in self.needs if not (frame[key] > 0).any()]
+        rows = usable(frame, self.needs)
+        if not rows.empty or not self.needs:
+            return "" if self.draw(rows).panels else f"{self.title}: {ONE_BATCH_SIZE}"
+        parts = dict.fromkeys(part for key in self.needs for part in COLUMNS[key].of or (key,))
+        absent = [key for key in parts if not (frame[key] > 0).any()]
         names = ", ".join(COLUMNS[key].name for key in absent or self.needs)
         if not absent:
             return f"{self.title}: no network of this run has all of {names}."
         return f"{self.title}: this run has no {names}. {remedy(absent)}"
 
-    def __call__(self, frame: pd.DataFrame) -> Figure:
-        """The figure, or its sentence where data are lacking."""
-        with marks.look():
-            reason = self.lacking(frame)
-            return marks.message(reason) if reason else self.draw(usable(frame, self.needs))
+    @classmethod
+    def of(cls, name: str, title: str, drawing: Drawing) -> Chart:
+        """A figure that is drawn already."""
+        return cls(name, title, (), lambda _: drawing)
+
+    def __call__(self, frame: pd.DataFrame) -> Drawing:
+        """The drawing; of a frame without usable rows one without panels."""
+        return self.draw(usable(frame, self.needs))
 
 
 FIGURES: Registry[Chart] = Registry("figure")
 
 
 def figure(name: str, *, title: str, needs: Sequence[str]) -> Callable[[Draw], Draw]:
-    """Register a pure function ``frame -> Figure``; the frame it gets has a positive number in all of ``needs``."""
+    """Register a pure function ``frame -> Drawing``; the frame it gets has a positive number in all of ``needs``."""
 
     def register(draw: Draw) -> Draw:
         FIGURES.add(name, Chart(name, title, tuple(needs), draw))
@@ -73,156 +70,192 @@ def figure(name: str, *, title: str, needs: Sequence[str]) -> Callable[[Draw], D
     return register
 
 
-def picture(drawn: Figure, kind: str) -> bytes:
-    """The figure as a ``png`` or ``svg`` file, the same bytes for the same data."""
-    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[kind]
-    file = io.BytesIO()
-    with marks.look():
-        drawn.savefig(file, format=kind, dpi=PNG_DPI if kind == "png" else 72, metadata=metadata)
-    return file.getvalue()
-
-
 def usable(frame: pd.DataFrame, needs: Iterable[str]) -> pd.DataFrame:
     """The rows with a positive number in every column of ``needs``: a logarithm or an area has no place for 0."""
     found: pd.DataFrame = frame[(frame[list(needs)] > 0).all(axis=1)]
     return found
 
 
-def pareto(frame: pd.DataFrame) -> list[int]:
-    """Row labels of the networks that no cheaper network matches in top-1, by rising operations."""
-    ordered = frame.sort_values(["macs", "top1"], ascending=[True, False], kind="stable")
-    best_before = ordered["top1"].cummax().shift(fill_value=-np.inf)
-    return list(ordered.index[ordered["top1"] > best_before])
+def balls(frame: pd.DataFrame, x: Axis, y: Axis, size: str) -> Drawing:
+    """Each network once, larger balls below smaller ones, with the Pareto front of all."""
+    networks = _networks(frame).sort_values(size, ascending=False, kind="stable")
+    note = "The area of a ball shows its {}; dashed: the Pareto front."
+    panel = Panel(tuple(networks.index), front=fits.front(networks, x.column, y.column))
+    return Drawing("balls", y, _filled([panel]), x, size, note.format(COLUMNS[size].name))
 
 
-def to_label(frame: pd.DataFrame) -> list[int]:
-    """Row labels of the networks to name: all of them, or the front and the best of each large family."""
-    if len(frame) <= ALL_LABELLED:
-        return list(frame.index)
-    large = list(families(frame))[:LABELLED_FAMILIES]
-    best = frame[frame["family"].isin(large)].groupby("family")["top1"].idxmax()
-    return list(dict.fromkeys([*pareto(frame), *best]))
+def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -> Drawing:
+    """Each network once per device and batch size, a panel for each: with the law through them, or with their front."""
+    panels = []
+    for title, group, rows in _settings(frame):
+        values = rows[x.column], rows[y.column]
+        shape = {"law": fits.law(*values, form)} if form else {"front": fits.front(rows, x.column, y.column)}
+        panels.append(Panel(tuple(rows.index), title, group, **shape))
+    note = "Dashed: the least-squares fit." if form else "Dashed: the Pareto front, the upper bound."
+    return Drawing("balls", y, _filled(panels), x, note=note)
 
 
-def families(frame: pd.DataFrame) -> dict[str, Style]:
-    """The style of each family, the largest family first."""
-    sizes = frame.drop_duplicates("architecture").groupby("family").size()
-    return styles(sorted(sizes.index, key=lambda family: (-sizes[family], family)))
+def bars(frame: pd.DataFrame, key: str) -> Drawing:
+    """Each network once, the best first."""
+    return Drawing("bars", Axis(key), _filled([Panel(_sorted(_networks(frame), key))]))
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """``y = scale * x ** exponent`` by least squares on logarithms; ``r2`` is of the logarithms."""
+def bars_by_input(frame: pd.DataFrame, key: str) -> Drawing:
+    """Each network once, the best first, a panel for each size of its input: other data, another competition."""
+    sizes = frame["input_shape"].map(side)
+    panels = [
+        Panel(_sorted(_networks(rows), key), "" if pd.isna(size) else f"input {size:.0f} × {size:.0f}")
+        for size, rows in frame.groupby(sizes, dropna=False)
+    ]
+    return Drawing("bars", Axis(key), _filled(panels))
 
-    scale: float
-    exponent: float
-    r2: float
+
+def bars_by_device(frame: pd.DataFrame, key: str) -> Drawing:
+    """Each network once per device and batch size, the best first, a panel for each."""
+    panels = [Panel(_sorted(rows, key), title, group) for title, group, rows in _settings(frame)]
+    return Drawing("bars", Axis(key), _filled(panels))
 
 
-def fit(x: npt.ArrayLike, y: npt.ArrayLike) -> Fit | None:
-    """The power law through positive points; None where fewer than three, or all of one x or y, say nothing."""
-    log_x, log_y = np.log10(np.asarray(x, dtype=float)), np.log10(np.asarray(y, dtype=float))
-    if len(log_x) < 3 or not np.ptp(log_x) or not np.ptp(log_y):
-        return None
-    exponent, intercept = np.polyfit(log_x, log_y, 1)
-    correlation = np.corrcoef(log_x, log_y)[0, 1]
-    return Fit(scale=float(10**intercept), exponent=float(exponent), r2=float(correlation**2))
+def lines(frame: pd.DataFrame, key: str) -> Drawing:
+    """A line for each network over the batch sizes it was measured at, two at least, a panel for each device."""
+    panels = []
+    for title, rows in devices(frame):
+        ordered = rows.sort_values(["origin", "architecture", "batch_size"], kind="stable")
+        several = ordered.groupby(["origin", "architecture"])["batch_size"].transform("nunique") > 1
+        panels.append(Panel(tuple(ordered.index[several]), title))
+    return Drawing("lines", Axis(key, log=True), _filled(panels), Axis("batch_size", log=True))
+
+
+def _filled(panels: Iterable[Panel]) -> tuple[Panel, ...]:
+    return tuple(panel for panel in panels if panel.rows)
+
+
+def _networks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each network once of each origin: what no device changes is the same in all its rows."""
+    found: pd.DataFrame = frame.drop_duplicates(["origin", "architecture", "input_shape"])
+    return found
+
+
+def _sorted(frame: pd.DataFrame, key: str) -> tuple[int, ...]:
+    rising = COLUMNS[key].better == "lower"
+    return tuple(frame.sort_values([key, "architecture"], ascending=[rising, True], kind="stable").index)
+
+
+def devices(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each device and of all conditions but the batch size, by its title, the fullest first."""
+    found = frame.groupby(list(SETTING), dropna=False, sort=False)
+    for setting, rows in sorted(found, key=lambda pair: -len(pair[1])):
+        yield _title(setting), rows
+
+
+def _settings(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(title, batch size, rows) of each device, the batch size with the most networks first, then the smaller."""
+    sizes = frame.groupby("batch_size", dropna=False)["architecture"].nunique()
+    for size in sorted(sizes.index, key=lambda each: (-sizes[each], each)):
+        for title, rows in devices(frame[frame["batch_size"].eq(size)]):
+            yield f"{title}, batch {size}", str(size), rows.drop_duplicates(["origin", "architecture", "input_shape"])
+
+
+def _title(setting: Sequence[Any]) -> str:
+    """``cpu, float32, 2 threads, contiguous, eager``; a published figure names the device alone."""
+    named = dict(zip(SETTING, setting, strict=True))
+    shown = {key: legible(value) for key, value in named.items() if not pd.isna(value)}
+    if "threads" in shown:
+        shown["threads"] = counted(int(shown["threads"]), "thread") if shown["threads"].isdigit() else shown["threads"]
+    return ", ".join(shown.values()) or "no device"
 
 
 @figure("ball_chart", title="Top-1 accuracy against operations", needs=("macs", "top1", "params"))
-def ball_chart(frame: pd.DataFrame) -> Figure:
-    """Top-1 against operations, a ball's area proportional to its parameters, one colour per family."""
-    balls = frame.drop_duplicates("architecture").sort_values("params", ascending=False, kind="stable")
-    looks = families(balls)
-    drawn = marks.blank(14, 10.5)
-    axes = drawn.add_axes((0.047, 0.055, 0.79, 0.91))
-    axes.set(xscale="log", xlabel="Operations [GMAC per image]", ylabel="Top-1 accuracy [%]")
-    axes.set_title(
-        "Top-1 accuracy against operations; the area of a ball shows its parameters; dashed: the Pareto front"
-    )
-    unit = LARGEST_BALL * min(1.0, 50 / len(balls)) ** 0.6 / balls["params"].max()
-    centres = np.column_stack([balls["macs"] / 1e9, balls["top1"] * 100])
-    areas = balls["params"].to_numpy() * unit
-    radii = np.sqrt(areas) / 2  # the size of a scattered mark is the square of its diameter in points
-    marks.frame_blobs(axes, centres, reach=float(radii.max()) + 6)
-    front = balls.loc[pareto(balls)]
-    axes.plot(front["macs"] / 1e9, front["top1"] * 100, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
-    for label, family, (x, y), area in zip(balls.index, balls["family"], centres, areas, strict=True):
-        fill, edge, width = looks[family].fill, looks[family].edge, min(0.7, 0.07 * area**0.5)
-        ball = axes.scatter([x], [y], s=[area], color=fill, alpha=marks.ALPHA, edgecolors=edge, linewidths=width)
-        ball.set_gid(f"network-{label}")
-    named = balls.index.get_indexer(pd.Index(to_label(balls)))
-    marks.name_blobs(axes, centres, radii, named, balls["architecture"].iloc[named].tolist())
-    marks.family_key(drawn.add_axes((0.85, 0.18, 0.145, 0.785)), looks)
-    marks.size_key(drawn.add_axes((0.85, 0.03, 0.145, 0.11)), unit, float(balls["params"].max()))
-    return drawn
+def ball_chart(frame: pd.DataFrame) -> Drawing:
+    """Moons, first chart; Bianco et al. 2018, Fig. 1 (a)."""
+    return balls(frame, Axis("macs", log=True), Axis("top1"), "params")
 
 
-@figure("accuracy_density", title="Accuracy density", needs=("top1", "params"))
-def accuracy_density(frame: pd.DataFrame) -> Figure:
-    """Top-1 in percent per million parameters, densest first; a bar ends in its number."""
-    ordered = frame.drop_duplicates("architecture").sort_values("accuracy_density", ascending=False, kind="stable")
-    bars, left_out = ordered[:MOST_BARS], len(ordered) - MOST_BARS
-    looks = families(ordered)
-    height = 1.0 + 0.19 * len(bars)
-    drawn = marks.blank(9, height)
-    axes = drawn.add_axes((0.27, 0.5 / height, 0.68, 1 - 0.85 / height))
-    axes.set(xlabel="Top-1 accuracy [%] per million parameters", ylim=(len(bars) - 0.4, -0.6), yticks=[])
-    axes.set_title("Accuracy density" + f": the {MOST_BARS} densest, {left_out} more in the table" * (left_out > 0))
-    for place, (label, family, value) in enumerate(
-        zip(bars.index, bars["family"], bars["accuracy_density"], strict=True)
-    ):
-        fill, edge = looks[family].fill, looks[family].edge
-        (bar,) = axes.barh([place], [value], height=0.74, color=fill, edgecolor=edge, linewidth=0.7)
-        bar.set_gid(f"network-{label}")
-        name = marks.clipped(bars["architecture"].iloc[place])
-        for text, x, away, side in ((name, 0.0, -4, "right"), (fixed(value, 2), value, 4, "left")):
-            axes.annotate(
-                text, (x, place), (away, 0), textcoords="offset points", ha=side, va="center", size=8, parse_math=False
-            )
-    return drawn
+@figure("ball_chart_linear", title="Top-1 accuracy against operations, linear", needs=("macs", "top1", "params"))
+def ball_chart_linear(frame: pd.DataFrame) -> Drawing:
+    """Canziani et al. 2016, Fig. 2."""
+    return balls(frame, Axis("macs"), Axis("top1"), "params")
 
 
-@figure("latency_operations", title="Latency against operations", needs=("latency", "macs"))
-def latency_operations(frame: pd.DataFrame) -> Figure:
-    """Latency per image against operations, a panel per setting (the fullest four), each with its power law."""
-    settings = sorted(frame.groupby(list(CONDITIONS), dropna=False), key=lambda group: -len(group[1]))[:MOST_PANELS]
-    looks = families(frame)
-    across = min(len(settings), 2)
-    down = -(-len(settings) // across)
-    width, height = 5.4 * across + 2.2, 4.6 * down
-    drawn = marks.blank(width, height)
-    for place, (setting, group) in enumerate(settings):
-        row, column = divmod(place, across)
-        corner = (5.4 * column + 0.65) / width, (4.6 * (down - 1 - row) + 0.55) / height
-        axes = drawn.add_axes((*corner, 4.6 / width, 3.65 / height))
-        axes.set_title(_setting_title(dict(zip(CONDITIONS, setting, strict=True))), parse_math=False, size=9)
-        _latency_panel(axes, group.drop_duplicates("architecture"), looks)
-    marks.family_key(drawn.add_axes((1 - 2.05 / width, 0.1, 2.0 / width, 0.84)), looks)
-    return drawn
+@figure("top5_operations", title="Top-5 accuracy against operations", needs=("macs", "top5", "params"))
+def top5_operations(frame: pd.DataFrame) -> Drawing:
+    """Bianco et al. 2018, Fig. 1 (b)."""
+    return balls(frame, Axis("macs", log=True), Axis("top5"), "params")
 
 
-def _setting_title(setting: dict[str, Any]) -> str:
-    words = "{device}, batch {batch_size}, {dtype}, {threads}, {memory_format}, {runtime}"
-    return marks.clipped(words.format_map(setting | {"threads": counted(setting["threads"], "thread")}), 90)
+@figure("top1_params", title="Top-1 accuracy against parameters", needs=("params", "top1", "macs"))
+def top1_params(frame: pd.DataFrame) -> Drawing:
+    """Moons, second chart."""
+    return balls(frame, Axis("params", log=True), Axis("top1"), "macs")
 
 
-def _latency_panel(axes: Axes, dots: pd.DataFrame, looks: dict[str, Style]) -> None:
-    """One setting; named are the networks farthest from the fit, or all where there is none to be far from."""
-    x, y = (dots["macs"] / 1e9).to_numpy(), (dots["latency"] / dots["batch_size"].astype(float) * 1e3).to_numpy()
-    axes.set(xscale="log", yscale="log", xlabel="Operations [GMAC per image]", ylabel="Latency [ms per image]")
-    centres = np.column_stack([x, y])
-    marks.frame_blobs(axes, centres, reach=14)
-    for label, family, across, up in zip(dots.index, dots["family"], x, y, strict=True):
-        fill, edge = looks[family].fill, looks[family].edge
-        (dot,) = axes.plot([across], [up], "o", ms=6, mfc=fill, mec=edge, mew=0.6, alpha=0.85)
-        dot.set_gid(f"network-{label}")
-    law, named = fit(x, y), np.arange(len(dots))
-    if law is not None:
-        ends = np.array([x.min(), x.max()])
-        axes.plot(ends, law.scale * ends**law.exponent, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-        words = f"ms = {fixed(law.scale, 2)} × GMAC^{law.exponent:.2f},  r² = {law.r2:.3f} (logarithms)"
-        axes.text(0.02, 0.97, words, transform=axes.transAxes, va="top", size=8)
-        named = np.argsort(-np.abs(np.log(y / (law.scale * x**law.exponent))), kind="stable")
-    named = named[:FARTHEST_NAMED]
-    marks.name_blobs(axes, centres, np.full(len(x), 3.0), named, dots["architecture"].iloc[named].tolist())
+@figure("top1_throughput", title="Top-1 accuracy against images per second", needs=("image_rate", "top1"))
+def top1_throughput(frame: pd.DataFrame) -> Drawing:
+    """Canziani et al. 2016, Fig. 9; Bianco et al. 2018, Fig. 3, whose curve is the front."""
+    return dots(frame, Axis("image_rate", log=True), Axis("top1"))
+
+
+@figure("top1_energy", title="Top-1 accuracy against energy per image", needs=("energy", "top1"))
+def top1_energy(frame: pd.DataFrame) -> Drawing:
+    """What the remarks of Moons' comparison ask for: accuracy against the energy of one classification."""
+    return dots(frame, Axis("energy", log=True), Axis("top1"))
+
+
+@figure("latency_operations", title="Time per image against operations", needs=("image_latency", "macs"))
+def latency_operations(frame: pd.DataFrame) -> Drawing:
+    """Canziani et al. 2016, Fig. 7: is the number of operations a good estimate of time? r² says it."""
+    return dots(frame, Axis("macs", log=True), Axis("image_latency", log=True), "power")
+
+
+@figure("memory_size", title="Peak memory against model size", needs=("peak_memory", "model_size"))
+def memory_size(frame: pd.DataFrame) -> Drawing:
+    """Bianco et al. 2018, Fig. 4."""
+    return dots(frame, Axis("model_size"), Axis("peak_memory"), "line")
+
+
+@figure("density_top1", title="Accuracy density against top-1 accuracy", needs=("accuracy_density", "top1"))
+def density_top1(frame: pd.DataFrame) -> Drawing:
+    """Bianco et al. 2018, Fig. 2 (b)."""
+    networks = _networks(frame)
+    panel = Panel(tuple(networks.index), front=fits.front(networks, "top1", "accuracy_density"))
+    density = Axis("accuracy_density", log=True)
+    return Drawing("balls", density, _filled([panel]), Axis("top1"), note="Dashed: the Pareto front.")
+
+
+@figure("time_batch", title="Time per image against batch size", needs=("image_latency",))
+def time_batch(frame: pd.DataFrame) -> Drawing:
+    """Canziani et al. 2016, Fig. 3; Bianco et al. 2018, Table 1."""
+    return lines(frame, "image_latency")
+
+
+@figure("memory_batch", title="Peak memory against batch size", needs=("peak_memory",))
+def memory_batch(frame: pd.DataFrame) -> Drawing:
+    """Canziani et al. 2016, Fig. 5; Bianco et al. 2018, Table 2."""
+    return lines(frame, "peak_memory")
+
+
+@figure("power_batch", title="Power against batch size", needs=("power",))
+def power_batch(frame: pd.DataFrame) -> Drawing:
+    """Canziani et al. 2016, Fig. 4."""
+    return lines(frame, "power")
+
+
+def _ranking(name: str, title: str, key: str, draw: Callable[[pd.DataFrame, str], Drawing] = bars) -> None:
+    """Register sorted bars of one column."""
+    figure(name, title=title, needs=(key,))(lambda frame: draw(frame, key))
+
+
+# Canziani et al. 2016, Figs. 1 and 10; Bianco et al. 2018, Fig. 2 (a); Moons' bars.
+_ranking("top1_networks", "Top-1 accuracy by network", "top1")
+_ranking("accuracy_density", "Accuracy density: top-1 per million parameters", "accuracy_density")
+_ranking("operation_density", "Top-1 accuracy per billion operations", "operation_density")
+_ranking("operations_networks", "Operations by network", "macs")
+_ranking("params_networks", "Parameters by network", "params")
+# hei4/pytorch-efficient-architecture, the charts by block type.
+_ranking("train_accuracy", "Training accuracy by network", "train_accuracy", bars_by_input)
+_ranking("valid_accuracy", "Validation accuracy by network", "valid_accuracy", bars_by_input)
+_ranking("train_loss", "Training loss by network", "train_loss", bars_by_input)
+_ranking("valid_loss", "Validation loss by network", "valid_loss", bars_by_input)
+_ranking("epoch_time", "Training time per epoch by network", "epoch_time", bars_by_device)
+_ranking("size_networks", "Model size by network", "model_size")
+_ranking("time_networks", "Time per image by network", "image_latency", bars_by_device)

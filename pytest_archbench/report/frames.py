@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import pandas as pd
 
 from pytest_archbench.records import Baseline
-from pytest_archbench.report.columns import measured
-from pytest_archbench.stats import percentile
+from pytest_archbench.report.columns import COLUMNS, measured
+from pytest_archbench.stats import percentiles
 from pytest_archbench.tally import rank, words
 
 Row = Mapping[str, Any]
@@ -32,9 +32,13 @@ NETWORK_METRICS = {
     "model_size": "model_size",
     "top1_accuracy": "top1",
     "top5_accuracy": "top5",
+    "train_accuracy": "train_accuracy",
+    "valid_accuracy": "valid_accuracy",
+    "train_loss": "train_loss",
+    "valid_loss": "valid_loss",
 }
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
-DEVICE_METRICS = ("latency", "throughput", "peak_memory", "energy")
+DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", "epoch_time")
 SOURCE_ORDER = (
     *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
     *("dpn_official", "densenet_official", "mobilenets_paper", "mobilenetv2_paper", "shufflenet_official"),
@@ -53,11 +57,11 @@ VERDICT_COLUMNS = (
     *("architecture", "family", "topology", "metric", "status", "device", "batch_size", "value", "outcome"),
     *("source", "baseline", "unit", "change", "reason"),
 )
+QUANTITIES = tuple(COLUMNS)
 NETWORK_COLUMNS = (
-    *("architecture", "family", "topology"),
+    *("origin", "architecture", "family", "topology"),
     *CONDITIONS,
-    *("input_shape", "params", "macs", "activations", "model_size", *DEVICE_METRICS, "top1", "top1_source"),
-    *("top5", "top5_source", "accuracy_density", "worst"),
+    *("input_shape", *QUANTITIES, "top1_source", "top5_source", "worst"),
 )
 
 
@@ -88,7 +92,7 @@ def cases(run: Run) -> pd.DataFrame:
     """One row per measurement.
 
     ``value`` is the journal's, an integer where it is one; ``p50``, ``p90`` and ``p99`` are percentiles of the
-    ``n`` samples (``stats.percentile``), all in ``unit``. ``worst`` is the word that decides.
+    ``n`` samples (``stats.percentiles``), all in ``unit``. ``worst`` is the word that decides.
     """
     frame = pd.DataFrame([_case(row) for row in run.rows], columns=list(CASE_COLUMNS), dtype=object)
     return _typed(frame, {"n": "int64", "p50": "float64", "p90": "float64", "p99": "float64"})
@@ -102,7 +106,6 @@ def _typed(frame: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame:
 
 def _case(row: Row) -> dict[str, Any]:
     samples = row.get("samples") or ()
-    percentiles = [percentile(samples, percent) if samples else None for percent in (50, 90, 99)]
     return {
         **_identity(row),
         "metric": legible(row.get("metric")),
@@ -110,7 +113,7 @@ def _case(row: Row) -> dict[str, Any]:
         "status": legible(row.get("status")),
         "value": row.get("value"),
         "n": len(samples),
-        **dict(zip(("p50", "p90", "p99"), percentiles, strict=True)),
+        **(percentiles(samples) if samples else {}),
         "worst": worst([row]),
         **_conditions(row),
         "input_shape": _input_shape(row),
@@ -163,22 +166,54 @@ def _verdict(row: Row, verdict: Mapping[str, Any]) -> dict[str, Any]:
 def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequence[str] = SOURCE_ORDER) -> pd.DataFrame:
     """One row per architecture, device and batch size (more where the other conditions differ too).
 
-    Base units: params and activations in counts, macs in MAC, model_size and peak_memory in B, latency in s per
-    batch, throughput in img/s, energy in J per image, top-1 and top-5 as fractions. What no device changes is taken
-    from any device of the run. An accuracy that was not measured is the published one of the topology at the same
-    input size, ``top1_source`` naming its source. ``accuracy_density``: top-1 in percent per million parameters.
+    Base units: params and activations in counts, macs in MAC, model_size and memories in B, latency in s per batch,
+    throughput and image_rate in img/s, energy in J per image, power in W, accuracies as fractions. What no device
+    changes is taken from any device of the run. An accuracy that was not measured is the published one of the topology
+    at the same input size, ``top1_source`` naming its source. ``derived`` says what is computed from what.
     """
-    accuracies = _by_rank(published, source_order)
+    accuracies = by_rank(published, source_order)
     by_name: dict[str, list[Row]] = defaultdict(list)
     for row in run.rows:
         by_name[legible(row.get("architecture"))].append(row)
-    records = [record for rows in by_name.values() for record in _network_rows(rows, accuracies)]
-    frame = pd.DataFrame(records, columns=list(NETWORK_COLUMNS), dtype=object)
-    numeric = (*NETWORK_METRICS.values(), *DEVICE_METRICS, "accuracy_density")
-    return _typed(frame, dict.fromkeys(numeric, "float64"))
+    return framed(record for rows in by_name.values() for record in _network_rows(rows, accuracies))
 
 
-def _by_rank(published: Iterable[Baseline], source_order: Sequence[str]) -> Accuracies:
+def framed(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Records of networks as a frame with every column, numbers as float64 and NaN where there is none."""
+    frame = pd.DataFrame([derived(record) for record in records], columns=list(NETWORK_COLUMNS), dtype=object)
+    return _typed(frame, dict.fromkeys(QUANTITIES, "float64"))
+
+
+def derived(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with what its own numbers say: nothing is derived from a number that is absent.
+
+    Time per image is latency over batch size, images per second its inverse unless throughput was measured, power
+    energy per image times images per second. Densities: top-1 in percent per million parameters (Canziani et al. 2016,
+    Fig. 10) and per billion multiply-adds. A density that is given stays as it is.
+    """
+    found: dict[str, Any] = dict(record)
+    per_image = _ratio(found.get("latency"), found.get("batch_size"))
+    rate = found.get("throughput") or _ratio(1.0, per_image)
+    percent = _ratio(found.get("top1"), 0.01)
+    own: dict[str, float | None] = {
+        "image_latency": per_image,
+        "image_rate": rate,
+        "power": _ratio(found.get("energy"), _ratio(1.0, rate)),
+        "accuracy_density": _ratio(percent, _ratio(found.get("params"), 1e6)),
+        "operation_density": _ratio(percent, _ratio(found.get("macs"), 1e9)),
+    }
+    return found | {key: value for key, value in own.items() if found.get(key) is None}
+
+
+def _ratio(above: Any, below: Any) -> float | None:
+    """A quotient of numbers; None where one is absent, the divisor is 0, or a foreign journal holds something else."""
+    if not (isinstance(above, int | float) and isinstance(below, int | float)):
+        return None
+    return above / below if below else None
+
+
+def by_rank(published: Iterable[Baseline], source_order: Sequence[str] = SOURCE_ORDER) -> Accuracies:
+    """Published figures by (topology, metric), those of the sources named first coming first."""
     rank = {source: place for place, source in enumerate(source_order)}
     found: dict[tuple[str, str], list[Baseline]] = defaultdict(list)
     # Ten crops are another procedure than one: such a figure only where the source has no other.
@@ -194,11 +229,10 @@ def _network_rows(rows: Sequence[Row], accuracies: Accuracies) -> Iterable[dict[
     for setting in settings:
         place = dict(zip(CONDITIONS, setting, strict=True))
         here = [row for row in rows if _conditions(row) == place]
-        record = {**_identity(rows[0]), **place, "input_shape": _input_shape((here or rows)[0])}
+        record = {"origin": MEASURED, **_identity(rows[0]), **place, "input_shape": _input_shape((here or rows)[0])}
         record |= {metric: _last_value(here, metric) for metric in DEVICE_METRICS}
         record |= {column: _nearest_value(rows, metric, place) for metric, column in NETWORK_METRICS.items()}
-        record |= _accuracy(record, "top1", accuracies) | _accuracy(record, "top5", accuracies)
-        record["accuracy_density"] = _density(record["top1"], record["params"])
+        record |= accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
         speaking = [row for row in rows if _conditions(row) == place or row.get("metric") in NETWORK_METRICS]
         yield record | {"worst": worst(speaking)}
 
@@ -220,20 +254,21 @@ def _nearest_value(rows: Iterable[Row], metric: str, place: Mapping[str, Any]) -
     return _last_value([row for row in candidates if distance(row) == min(map(distance, candidates))], metric)
 
 
-def _accuracy(record: Mapping[str, Any], column: str, accuracies: Accuracies) -> dict[str, Any]:
+def accuracy(record: Mapping[str, Any], column: str, accuracies: Accuracies) -> dict[str, Any]:
     """``top1`` and ``top1_source``. A figure for another input size speaks of another point of the chart."""
-    if record[column] is not None:
-        return {f"{column}_source": MEASURED}
-    shape = json.loads(record["input_shape"] or "null")
-    size = shape[-1] if isinstance(shape, list) and len(shape) == 3 else None
+    if record.get(column) is not None:
+        return {f"{column}_source": record["origin"]}
+    size = side(record["input_shape"])
     for baseline in accuracies.get((record["topology"], f"{column}_accuracy"), ()):
         if size is None or baseline.input_size in (None, size):
             return {column: baseline.value, f"{column}_source": legible(baseline.source)}
     return {f"{column}_source": None}
 
 
-def _density(top1: float | None, params: float | None) -> float | None:
-    return None if top1 is None or not params else top1 * 100 / (params / 1e6)
+def side(input_shape: str) -> int | None:
+    """The side of the image in a shape as the frame holds it: 224 of ``[3, 224, 224]`` or ``[224, 224]``."""
+    shape = json.loads(input_shape or "null")
+    return shape[-1] if isinstance(shape, list) and len(shape) in (2, 3) else None
 
 
 def csv_text(frame: pd.DataFrame) -> str:

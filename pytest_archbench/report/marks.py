@@ -94,6 +94,7 @@ def frame_blobs(axes: Axes, centres: Array, reach: float) -> None:
         axis.set_view_interval(first, last, ignore=True)
         if log:
             _plain_log(axis)
+    axes.autoscale(False)  # what is drawn later stays within: panels that share limits compare at a glance
 
 
 def _plain_log(axis: XAxis | YAxis) -> None:
@@ -134,15 +135,18 @@ def _text_sizes(axes: Axes, texts: Sequence[str]) -> Array:
     return np.array(sizes).reshape(-1, 2)
 
 
-def family_key(axes: Axes, looks: Mapping[str, Style]) -> None:
-    """A disc and a name for each family, top down, in two columns where there are many."""
+def family_key(axes: Axes, looks: Mapping[str, Style], hollow: str = "") -> None:
+    """A disc and a name for each family, top down, in two columns where there are many; what hollow marks are."""
     width, height = _in_points(axes)
+    if hollow:
+        axes.scatter([6], [6], s=46, facecolors="none", edgecolors=MUTED, linewidths=1.1)
+        axes.text(16, 6, clipped(hollow, 30), size=8, va="center_baseline", parse_math=False)
     named = sorted((name, mark) for name, mark in looks.items() if mark != OTHER)
     others = len(looks) - len(named)
     entries = [*named, (f"{others} others", OTHER)] if others else named
     columns = 1 if len(entries) <= 28 else 2
     rows = -(-len(entries) // columns)
-    step = min((height - 24) / rows, 18.0)
+    step = min((height - 24 - 16 * bool(hollow)) / rows, 18.0)
     axes.text(0, height, "Family", weight="bold", va="top")
     for index, (name, mark) in enumerate(entries):
         column, row = divmod(index, rows)
@@ -152,20 +156,59 @@ def family_key(axes: Axes, looks: Mapping[str, Style]) -> None:
         axes.text(x + 10, y, text, size=8, va="center_baseline", parse_math=False)
 
 
-def size_key(axes: Axes, unit: float, largest: float) -> None:
-    """Balls of round parameter counts, drawn to the scale of the chart: ``unit`` square points per parameter."""
+def size_key(axes: Axes, title: str, unit: float, largest: float) -> None:
+    """Balls of round amounts, drawn to the scale of the chart: ``unit`` square points per shown unit."""
     _, height = _in_points(axes)
-    axes.text(0, height, "Parameters [M]", weight="bold", va="top")
+    axes.text(0, height, title, weight="bold", va="top")
     decade = 10 ** np.floor(np.log10(largest))
-    counts = [count for step in (0.01, 0.05, 0.1, 0.5, 1.0, 5.0) if (count := step * decade) <= largest][-4:]
+    amounts = [amount for step in (0.01, 0.05, 0.1, 0.5, 1.0, 5.0) if (amount := step * decade) <= largest][-4:]
     right = 0.0
-    for count in counts:
-        diameter = (count * unit) ** 0.5
+    for amount in amounts:
+        diameter = (amount * unit) ** 0.5
         room = max(diameter, 22.0)
         x, y = right + room / 2, 14 + diameter / 2
-        axes.scatter([x], [y], s=[count * unit], color=MUTED, alpha=ALPHA, edgecolors=PAPER, linewidths=0.7)
-        axes.text(x, 10, f"{count / 1e6:g}", size=8, ha="center", va="top")
+        axes.scatter([x], [y], s=[amount * unit], color=MUTED, alpha=ALPHA, edgecolors=PAPER, linewidths=0.7)
+        axes.text(x, 10, f"{amount:g}", size=8, ha="center", va="top")
         right += room + 3
+
+
+def name_ends(axes: Axes, ends: Array, names: Sequence[str]) -> None:
+    """Write ``names`` to the right of the line ends (n, 2), one above the other; those without room are left out."""
+    size = axes.get_window_extent()
+    points = axes.transData.transform(ends)
+    step = LABEL_SIZE + 1.8
+    order = np.argsort(points[:, 1], kind="stable")
+    room = int(size.height // step)
+    if len(order) > room:
+        order = order[np.unique(np.linspace(0, len(order) - 1, room).round().astype(int))]
+    heights = spread(points[order, 1], step, size.y0, size.y1)
+    for end, height in zip(order, heights, strict=True):
+        (x, y), right = points[end], size.x1 + 12
+        start, stop = axes.transData.inverted().transform([(x + 3, y), (right - 2, height)])
+        axes.plot(*np.array([start, stop]).T, color=MUTED, lw=0.45, clip_on=False, zorder=5)
+        spot = axes.transData.inverted().transform((right, height))
+        name, (x, y) = clipped(names[end], 28), spot
+        axes.text(x, y, name, size=LABEL_SIZE, va="center", parse_math=False, clip_on=False)
+
+
+def spread(wanted: Array, step: float, low: float, high: float) -> Array:
+    """Positions ``step`` apart that are nearest to ``wanted`` (rising), moved within the bounds where they fit.
+
+    Least squares under a minimal distance is isotonic regression of what is left of ``wanted`` once the steps are taken
+    off; its solution pools neighbours that are too near (Barlow et al. 1972, Statistical Inference under Order
+    Restrictions, the pool-adjacent-violators algorithm).
+    """
+    steps = step * np.arange(len(wanted))
+    pools: list[tuple[float, int]] = []
+    for value in wanted - steps:
+        mean, count = float(value), 1
+        while pools and pools[-1][0] >= mean:
+            other, size = pools.pop()
+            mean, count = (mean * count + other * size) / (count + size), count + size
+        pools.append((mean, count))
+    found = np.concatenate([np.full(count, mean) for mean, count in pools]) if pools else np.empty(0)
+    most = max(high - low - (steps[-1] if len(steps) else 0.0), 0.0)
+    return np.clip(found - low, 0, most) + low + steps
 
 
 def _in_points(axes: Axes) -> tuple[float, float]:

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pandas as pd
+
 INK = "#1c2230"
 PAPER = "#ffffff"
 FAINT = "#d9dde3"
@@ -49,3 +51,9 @@ def styles(families: Iterable[str]) -> dict[str, Style]:
             taken[next(place for place in places if place not in taken)] = name
     found = {name: Style(HUES[place % len(HUES)], EDGES[place // len(HUES)]) for place, name in taken.items()}
     return {name: found.get(name, OTHER) for name in names}
+
+
+def looks(frame: pd.DataFrame) -> dict[str, Style]:
+    """The style of each family of a frame of networks, the largest family first."""
+    sizes = frame.drop_duplicates("architecture").groupby("family").size()
+    return styles(sorted(sizes.index, key=lambda family: (-sizes[family], family)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from pytest_archbench.records import Baseline
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, place
-from pytest_archbench.report.frames import Run, legible, networks
+from pytest_archbench.report.frames import Run, legible
 
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
@@ -19,10 +18,10 @@ LONGEST_NAME, LONGEST_SENTENCE = 80, 400
 SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory")
 
 
-def summary(run: Run, published: Iterable[Baseline] = ()) -> str:
-    """What failed and the networks that were measured, in less than ``LIMIT`` bytes of UTF-8."""
-    found, frame = findings(run), networks(run, published)
-    sections = (_head(run, found), _failed(found), _known(found), _chart(frame), _table(frame))
+def summary(run: Run, networks: pd.DataFrame) -> str:
+    """What failed and the ``networks`` of the run, in less than ``LIMIT`` bytes of UTF-8."""
+    found = findings(run)
+    sections = (_head(run, found), _failed(found), _known(found), _chart(networks), _table(networks))
     return "\n".join(line for section in sections for line in section) + "\n"
 
 

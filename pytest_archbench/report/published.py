@@ -1,0 +1,83 @@
+"""What others published, as the frame that a run gives: one row per source, network, input size, device and batch."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pytest_archbench.records import Baseline
+from pytest_archbench.report.frames import (
+    CONDITIONS,
+    DEVICE_METRICS,
+    NETWORK_METRICS,
+    Accuracies,
+    accuracy,
+    by_rank,
+    framed,
+    legible,
+)
+
+KNOWN_NETWORK = {**NETWORK_METRICS, "accuracy_density": "accuracy_density"}
+
+
+def published(
+    figures: Iterable[Baseline], families: Mapping[str, str] | None = None, others: Iterable[Baseline] = ()
+) -> pd.DataFrame:
+    """The frame of ``frames.networks`` from ``figures``, the name of whose source stands under ``origin``.
+
+    ``families`` gives the family of each architecture key. Where a source prints one quantity more than once, the value
+    with the most places counts. Where it prints accuracy and density but no parameters, they follow from the two. Where
+    it prints no accuracy, one of ``others`` is taken for the same network and input size, as for a measured network.
+    """
+    accuracies = by_rank(others)
+    groups: dict[tuple[str, str], list[Baseline]] = defaultdict(list)
+    for figure in figures:
+        if figure.metric in KNOWN_NETWORK or figure.metric in DEVICE_METRICS:
+            groups[figure.source, figure.architecture].append(figure)
+    return framed(
+        record
+        for (source, name), group in groups.items()
+        for record in _records(source, name, (families or {}).get(name, ""), group, accuracies)
+    )
+
+
+def _records(
+    source: str, name: str, family: str, group: Sequence[Baseline], accuracies: Accuracies
+) -> Iterator[dict[str, Any]]:
+    sizes: list[int | None] = [*sorted({figure.input_size for figure in group if figure.input_size is not None})]
+    for size in sizes or [None]:
+        network = {column: _value(group, metric, size) for metric, column in KNOWN_NETWORK.items()}
+        here = [figure for figure in group if figure.metric in DEVICE_METRICS and figure.input_size in (size, None)]
+        for device, batch_size in dict.fromkeys((figure.device, figure.batch_size) for figure in here) or [
+            (None, None)
+        ]:
+            there = [figure for figure in here if (figure.device, figure.batch_size) == (device, batch_size)]
+            record = {
+                **{"origin": source, "architecture": legible(name), "family": family or "unknown", "topology": name},
+                **dict.fromkeys(CONDITIONS),
+                **{"device": device and legible(device), "batch_size": batch_size},
+                **{"input_shape": "" if size is None else json.dumps([size, size])},
+                **network,
+                **{metric: _value(there, metric, size) for metric in DEVICE_METRICS},
+            }
+            record["params"] = record["params"] or _params(record)
+            yield record | accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
+
+
+def _value(group: Iterable[Baseline], metric: str, size: int | None) -> float | None:
+    """What is printed for this input size, else for none, with the most places; of parameters at any size."""
+    found = [figure for figure in group if figure.metric == metric]
+    fitting = [figure for figure in found if figure.input_size == size] or [
+        figure for figure in found if figure.input_size is None or metric in ("params", "model_size")
+    ]
+    return min(fitting, key=lambda figure: figure.precision).value if fitting else None
+
+
+def _params(record: Mapping[str, Any]) -> float | None:
+    """From top-1 and its density: percent over percent per million (Bianco et al. 2018, Fig. 2)."""
+    top1, density = record["top1"], record["accuracy_density"]
+    return top1 * 100 / density * 1e6 if top1 and density else None

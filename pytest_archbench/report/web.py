@@ -1,0 +1,44 @@
+"""What the page's script draws from: rows by column, how columns read, colours of families, and each figure's spec."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from pytest_archbench.report.columns import COLUMNS
+from pytest_archbench.report.drawing import Drawing
+from pytest_archbench.report.palette import Style
+
+IDENTITY = ("architecture", "family", "device", "batch_size", "origin")
+
+
+def payload(
+    networks: pd.DataFrame, styles: Mapping[str, Style], charts: Iterable[tuple[str, str, Drawing]]
+) -> dict[str, Any]:
+    """Plain data for JSON: row i of every column is row i of ``networks``; a chart is its name, title and drawing."""
+    present = [key for key in COLUMNS if networks[key].notna().any()]
+    return {
+        "rows": {
+            **{key: [_plain(value) for value in networks[key]] for key in IDENTITY},
+            **{key: [_plain(value) for value in networks[key]] for key in present},
+        },
+        "columns": {key: _column(key) for key in present},
+        "styles": {family: asdict(style) for family, style in styles.items()},
+        "charts": [{"name": name, "title": title, **asdict(drawing)} for name, title, drawing in charts],
+    }
+
+
+def _column(key: str) -> dict[str, Any]:
+    column = COLUMNS[key]
+    return {name: getattr(column, name) for name in ("heading", "unit", "scale", "decimals", "better")}
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN, and a whole number needs no point."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value

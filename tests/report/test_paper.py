@@ -1,0 +1,230 @@
+"""Figures on paper: what stands where, that names are legible, and that the same data give the same files."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from overlap import overlapping_share
+from report_data import HEADER, Run, many, published, row, small
+
+from pytest_archbench.report import frames, marks, paper
+from pytest_archbench.report.figures import FIGURES
+from pytest_archbench.report.palette import looks
+
+
+def draw(name: str, frame: pd.DataFrame) -> Figure:
+    chart = FIGURES[name]
+    return paper.draw(chart(frame), chart.title, frame, looks(frame))
+
+
+def balls(drawn: Figure) -> PathCollection:
+    (found,) = (mark for mark in drawn.axes[0].collections if isinstance(mark, PathCollection))
+    return found
+
+
+def sizes(mark: PathCollection) -> list[float]:
+    return [float(size) for size in np.asarray(mark.get_sizes())]
+
+
+def offsets(mark: PathCollection) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    return np.asarray(mark.get_offsets(), dtype=np.float64)
+
+
+def names(drawn: Figure) -> list[Text]:
+    return [text for text in drawn.axes[0].texts if text.get_fontsize() == marks.LABEL_SIZE]
+
+
+def name_overlap(drawn: Figure) -> float:
+    boxes = np.array([text.get_window_extent().get_points() for text in names(drawn)])
+    return overlapping_share(boxes.mean(axis=1), boxes[:, 1] - boxes[:, 0])
+
+
+@pytest.fixture(scope="module")
+def crowd() -> pd.DataFrame:
+    """Forty-four networks of twenty families."""
+    return frames.networks(*many(44, families=20))
+
+
+@pytest.fixture(scope="module")
+def chart(crowd: pd.DataFrame) -> Figure:
+    return draw("ball_chart", crowd)
+
+
+@pytest.fixture(scope="module")
+def shown(crowd: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the chart, in the order of its marks."""
+    found: pd.DataFrame = crowd.loc[list(FIGURES["ball_chart"](crowd).panels[0].rows)]
+    return found
+
+
+def test_the_area_of_a_ball_is_to_another_as_their_parameters(shown: pd.DataFrame, chart: Figure) -> None:
+    areas, params = sizes(balls(chart)), list(shown["params"])
+    assert len(areas) == 44
+    for (area, other), (one, two) in zip(itertools.pairwise(areas), itertools.pairwise(params), strict=True):
+        assert area / other == pytest.approx(one / two, rel=1e-12)
+
+
+def test_the_key_of_sizes_has_the_scale_of_the_balls(shown: pd.DataFrame, chart: Figure) -> None:
+    unit = sizes(balls(chart))[0] / shown["params"].iloc[0]
+    key = chart.axes[2]
+    assert key.texts[0].get_text() == "Parameters [M]"
+    counts = [float(text.get_text()) * 1e6 for text in key.texts[1:]]
+    drawn = [size for mark in key.collections if isinstance(mark, PathCollection) for size in sizes(mark)]
+    assert counts
+    assert drawn == pytest.approx([count * unit for count in counts])
+
+
+def test_a_ball_stands_at_its_operations_and_accuracy(shown: pd.DataFrame, chart: Figure) -> None:
+    assert offsets(balls(chart))[:, 0] == pytest.approx(list(shown["macs"] / 1e9))
+    assert offsets(balls(chart))[:, 1] == pytest.approx(list(shown["top1"] * 100))
+
+
+def test_a_family_has_one_colour_and_no_other_family_has_it(shown: pd.DataFrame, chart: Figure) -> None:
+    colours: dict[str, set[str]] = {}
+    for family, colour in zip(shown["family"], np.asarray(balls(chart).get_facecolor()), strict=True):
+        colours.setdefault(family, set()).add(to_hex(colour))
+    assert len(colours) == 20
+    assert all(len(found) == 1 for found in colours.values())
+    assert len(set.union(*colours.values())) == 20
+
+
+def test_a_family_has_the_same_colour_in_every_figure(crowd: pd.DataFrame, shown: pd.DataFrame, chart: Figure) -> None:
+    by_family = dict(zip(shown["family"], map(to_hex, np.asarray(balls(chart).get_facecolor())), strict=True))
+    ordered = crowd.loc[list(FIGURES["accuracy_density"](crowd).panels[0].rows)]
+    bars = draw("accuracy_density", crowd).axes[0].patches
+    assert {
+        family: to_hex(bar.get_facecolor()) for family, bar in zip(ordered["family"], bars, strict=True)
+    } == by_family
+
+
+def test_every_ball_lies_whole_inside_the_axes(chart: Figure) -> None:
+    axes = chart.axes[0]
+    extent = axes.get_window_extent()
+    centres = axes.transData.transform(offsets(balls(chart)))
+    for centre, size in zip(centres, sizes(balls(chart)), strict=True):
+        radius = math.sqrt(size) / 2
+        assert (centre - radius >= extent.p0).all()
+        assert (centre + radius <= extent.p1).all()
+
+
+def test_forty_four_networks_are_all_named_and_hardly_overlap(crowd: pd.DataFrame, chart: Figure) -> None:
+    assert sorted(text.get_text() for text in names(chart)) == sorted(crowd["architecture"])
+    assert name_overlap(chart) < 0.01
+
+
+def test_seventy_networks_are_still_legible() -> None:
+    drawn = draw("ball_chart", frames.networks(*many(70, families=25, seed=2)))
+    assert len(names(drawn)) == 70
+    assert name_overlap(drawn) < 0.02
+
+
+def test_a_crowd_is_named_by_its_front_and_its_largest_families() -> None:
+    frame = frames.networks(*many(1400, families=60))
+    started = time.process_time()
+    drawn = draw("ball_chart", frame)
+    assert time.process_time() - started < 15
+    assert len(sizes(balls(drawn))) == 1400
+    front = set(frame["architecture"][list(FIGURES["ball_chart"](frame).panels[0].front)])
+    written = {text.get_text() for text in names(drawn)}
+    assert front <= written
+    assert len(front) <= len(written) <= len(front) + paper.LABELLED_FAMILIES
+    assert name_overlap(drawn) < 0.01
+
+
+def test_bars_are_the_densities_with_their_numbers() -> None:
+    axes = draw("accuracy_density", frames.networks(*small())).axes[0]
+    # 69.64 / 11.7, 76.01 / 25 and 56.62 / 61
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([5.952137, 3.0404, 0.928197], abs=1e-6)  # type: ignore[attr-defined]
+    assert [text.get_text().strip() for text in axes.texts] == ["5.95", "3.04", "0.928"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["resnet18", "resnet50", "alexnet"]
+
+
+def test_bars_of_a_crowd_say_how_many_are_left_out() -> None:
+    axes = draw("accuracy_density", frames.networks(*many(100, families=9))).axes[0]
+    assert len(axes.patches) == paper.MOST_BARS
+    assert "20 more" in axes.get_title(loc="left")
+
+
+def test_the_law_is_written_in_the_units_of_the_axes() -> None:
+    rows = []
+    for name, macs, seconds in (("a", 1e9, 0.8), ("b", 2e9, 1.6), ("c", 4e9, 3.2)):
+        rows += [row(name, "macs", macs), row(name, "latency", seconds, batch_size=8)]
+    axes = draw("latency_operations", frames.networks(Run(HEADER, tuple(rows)))).axes[0]
+    # 0.1 s an image at one GMAC is 100 ms
+    assert any(text.get_text() == "y = 100.00 x^1.00,  r² = 1.000 (logarithms)" for text in axes.texts)
+
+
+def test_a_line_has_an_offset_in_its_formula() -> None:
+    rows = []
+    for name, size, memory in (("a", 2**20, 5 * 2**20), ("b", 2 * 2**20, 7 * 2**20), ("c", 3 * 2**20, 9 * 2**20)):
+        rows += [row(name, "model_size", size), row(name, "peak_memory", memory)]
+    axes = draw("memory_size", frames.networks(Run(HEADER, tuple(rows)))).axes[0]
+    assert any(text.get_text() == "y = 3.00 + 2.00 x,  r² = 1.000" for text in axes.texts)
+
+
+def test_panels_share_their_limits_and_are_four_at_most() -> None:
+    rows = [row("a", "macs", 1e9), row("b", "macs", 2e9)]
+    rows += [row(name, "latency", 0.1 * place, device=f"cuda:{place}") for place in range(1, 7) for name in ("a", "b")]
+    drawn = draw("latency_operations", frames.networks(Run(HEADER, tuple(rows))))
+    panels = [axes for axes in drawn.axes if axes.get_xlabel()]
+    assert len(panels) == paper.MOST_PANELS
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
+
+
+def test_published_marks_are_hollow_beside_measured_ones_and_filled_alone() -> None:
+    both = frames.networks(*many(6, families=2)).assign(origin=["measured"] * 3 + ["bianco2018"] * 3)
+    alphas = np.asarray(balls(draw("ball_chart", both)).get_facecolor())[:, 3]
+    order = FIGURES["ball_chart"](both).panels[0].rows
+    assert {int(label) for label, alpha in zip(order, alphas, strict=True) if alpha == 0} == {3, 4, 5}
+    alone = both.assign(origin="bianco2018")
+    assert (np.asarray(balls(draw("ball_chart", alone)).get_facecolor())[:, 3] == marks.ALPHA).all()
+
+
+def test_names_at_line_ends_stand_apart_and_near_their_ends() -> None:
+    found = marks.spread(np.array([0.0, 1.0, 2.0, 50.0]), 10.0, 0.0, 100.0)
+    # Three crowd around 1 and would reach below the floor, so they are moved up to it; the fourth stays.
+    assert list(found) == pytest.approx([0.0, 10.0, 20.0, 50.0])
+    middle = marks.spread(np.array([40.0, 41.0, 42.0]), 10.0, 0.0, 100.0)
+    assert list(middle) == pytest.approx([31.0, 41.0, 51.0])
+    assert list(marks.spread(np.array([99.0, 99.5]), 10.0, 0.0, 100.0)) == pytest.approx([90.0, 100.0])
+
+
+@pytest.mark.parametrize("kind", paper.KINDS)
+def test_the_same_data_give_the_same_bytes(kind: str) -> None:
+    frame = frames.networks(*small())
+    first, second = (paper.picture(draw("ball_chart", frame), kind) for _ in range(2))
+    assert first == second
+    assert first.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind])
+    assert b"<dc:date>" not in first
+
+
+@pytest.mark.parametrize("name", ["$x^2$", "_hidden", r"\frac{", "日本語", "<b>&amp;", "$", "x" * 500])
+def test_any_name_can_be_drawn(name: str) -> None:
+    rows = [row(name, "macs", 5, family=name), row(name, "params", 7)]
+    rows += [row(name, metric, 0.1 * size, batch_size=size) for size in (1, 2) for metric in ("latency", "peak_memory")]
+    frame = frames.networks(Run(HEADER, tuple(rows)), [published(name, 0.6)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for key in ("ball_chart", "accuracy_density", "time_batch", "top1_throughput"):
+            for kind in paper.KINDS:
+                assert paper.picture(draw(key, frame), kind)
+    assert names(draw("ball_chart", frame))[0].get_text()[:30] == name[:30]
+
+
+def test_the_users_settings_of_matplotlib_do_not_change_a_figure() -> None:
+    import matplotlib as mpl
+
+    frame = frames.networks(*small())
+    plain = paper.picture(draw("ball_chart", frame), "svg")
+    with mpl.rc_context({"axes.facecolor": "black", "font.size": 30.0, "svg.fonttype": "path"}):
+        assert paper.picture(draw("ball_chart", frame), "svg") == plain

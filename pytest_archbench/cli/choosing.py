@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pytest_archbench import outputs, store
+from pytest_archbench import store
 from pytest_archbench.baselines import Published
 from pytest_archbench.bounds import BOUNDS, Bound
-from pytest_archbench.cli.terminal import make_plan, number, or_say, printable, table
+from pytest_archbench.cli.terminal import make_plan, measured, number, or_say, printable, table
 from pytest_archbench.registry import UnknownName, near
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ def _of_run(path: Path, figures: Sequence[Any]) -> tuple[pd.DataFrame, Failures]
     from pytest_archbench.report import frames
     from pytest_archbench.report.choice import failures
 
-    run = outputs.latest(store.read(path))
-    if not run.rows:
-        raise store.JournalError(f"{path}: expected measured cases; got none: run pytest --archbench first")
+    run = measured(path)
     try:
         return frames.networks(run, figures), failures(frames.cases(run))
     except (TypeError, ValueError) as error:  # a value of another type than any run writes

@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from pytest_archbench import outputs, store
-from pytest_archbench.cli.terminal import both, number, or_say, printable
+from pytest_archbench import store
+from pytest_archbench.cli.terminal import both, measured, number, or_say, printable
 from pytest_archbench.comparing import UNCHANGED, Compared, Comparison, compare, finite
 from pytest_archbench.records import Point
 from pytest_archbench.units import readable, relative
@@ -36,7 +36,7 @@ def compare_(earlier: Path, later: Path, form: str, everything: bool, exit_code:
 
     The later is judged as if the earlier had been promoted, worst first.
     """
-    one, other = or_say(lambda: _read(earlier)), or_say(lambda: _read(later))
+    one, other = or_say(lambda: measured(earlier)), or_say(lambda: measured(later))
     found = or_say(lambda: _compare(earlier, one, later, other))
     for metric in found.unknown:
         click.echo(f"left out: cases of the unknown metric {printable(metric)}", err=True)
@@ -44,14 +44,6 @@ def compare_(earlier: Path, later: Path, form: str, everything: bool, exit_code:
     click.echo(FORMS[form](found, sides, everything), nl=False)
     if exit_code and any(each.is_worse for each in found.compared):
         raise SystemExit(1)
-
-
-def _read(path: Path) -> store.Run:
-    """Raises: JournalError, also where the run has measured nothing."""
-    run = outputs.latest(store.read(path))
-    if not run.rows:
-        raise store.JournalError(f"{path}: expected measured cases; got none: run pytest --archbench first")
-    return run
 
 
 def _compare(earlier: Path, one: store.Run, later: Path, other: store.Run) -> Comparison:

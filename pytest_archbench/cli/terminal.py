@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from pytest_archbench import history, own, plan, store
+from pytest_archbench import history, outputs, own, plan, store
 from pytest_archbench.records import Number
 from pytest_archbench.units import readable, relative, relative_change
 
@@ -29,6 +29,17 @@ def make_plan(suite: str = "", pattern: str = "") -> plan.Plan:
     """What the folder's settings and these two choose, with every published figure."""
     given = {"suite": (suite, "--suite"), "arch": (pattern, "NAME")}
     return or_say(lambda: plan.make(given, Path.cwd() / "pyproject.toml", ()))
+
+
+def measured(path: Path) -> store.Run:
+    """The run of a journal or its folder, each case as it was measured last. Raises: JournalError, also for none."""
+    run = store.read(path)
+    if not run.rows:
+        raise store.JournalError(f"{path}: expected measured cases; got none: run pytest --archbench first")
+    try:
+        return outputs.latest(run)
+    except TypeError as error:  # a device or a batch size that is no name and no number
+        raise store.JournalError(f"{path}: not as a run writes it ({error})") from None
 
 
 def case_name(case: history.Key) -> str:

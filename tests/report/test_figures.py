@@ -153,6 +153,4 @@ def test_a_network_without_operations_is_left_out_and_not_drawn_at_zero() -> Non
 
 def test_a_figure_is_registered_once() -> None:
     with pytest.raises(DuplicateName, match="ball_chart"):
-        figures.figure("ball_chart", title="again", needs=("macs",))(
-            lambda _: Drawing("bars", Axis("macs"), (Panel(()),))
-        )
+        figures.figure("ball_chart", title="again", needs=("macs",))(lambda _: Drawing("bars", Axis("macs"), ()))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_data import HEADER, Run, broken, many, published, row, small, verdict
 
-from pytest_archbench.report.text import LIMIT, code, escaped, fitting, summary
+from pytest_archbench.records import Baseline
+from pytest_archbench.report import frames, text
+from pytest_archbench.report.text import LIMIT, code, escaped, fitting
+
+
+def summary(run: Run, figures: Sequence[Baseline] = ()) -> str:
+    return text.summary(run, frames.networks(run, figures))
 
 
 def test_it_counts_verdicts_and_says_what_failed() -> None:

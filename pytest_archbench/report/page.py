@@ -1,25 +1,29 @@
 """The page: one HTML file that needs nothing else, opens from a disk and loads nothing from anywhere.
 
-Every text of a run is untrusted and escaped by the template; only our own style sheet, script and figures are not.
+Every text of a run is untrusted: the template escapes it, the script reads it from JSON and writes it as text. Only our
+own style sheet and scripts, the drawing library, and what a user's conftest calls markup are taken as they are.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pytest_archbench.report.columns import COLUMNS, counted, measured, remedy
+from pytest_archbench.report.choice import UNDER, failures
+from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
 from pytest_archbench.report.findings import Record, commit, findings, place
-from pytest_archbench.report.frames import CONDITIONS, MEASURED, Run, legible
+from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, Run, cases, legible
+from pytest_archbench.report.plotting import digest, library
+from pytest_archbench.report.sheets import Extra, Sheet
 from pytest_archbench.tally import WORDS, rank
 from pytest_archbench.units import readable
 
@@ -28,16 +32,34 @@ LONGEST = 600
 ALWAYS = ("device", "batch_size")
 """Conditions that have a column even where all rows agree."""
 HEADINGS = {"batch_size": "Batch", "memory_format": "Memory format"}
+SCRIPTS = ("data", "names", "axes", "shapes", "library", "figures", "table", "legend", "recommend", "page")
+"""The parts of the page's script in the order in which they build on one another."""
+HOLDS = {True: "holds here", False: "does not hold here", None: "cannot be said"}
 
 
 @dataclass(frozen=True, slots=True)
 class Inset:
-    """A figure on the page: its SVG, or what it lacks."""
+    """A figure of the page, drawn from the payload's chart of that name; ``lacking`` says why it cannot be."""
 
     name: str
     title: str
-    svg: Markup
-    lacking: str
+    lacking: str = ""
+
+
+class Claim(Protocol):
+    """What a paper concluded, and whether it ``holds`` on the data at hand (None where they cannot say)."""
+
+    @property
+    def statement(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def holds(self) -> bool | None: ...
+
+    @property
+    def sentence(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +98,81 @@ class Fact:
     exact: str = ""
 
 
-def html(run: Run, networks: pd.DataFrame, insets: Iterable[Inset], sources: Mapping[str, str]) -> str:
-    """The whole page of a run; ``sources`` gives the address of each source of published figures."""
+def html(
+    run: Run,
+    networks: pd.DataFrame,
+    payload: Mapping[str, Any],
+    insets: Iterable[Inset],
+    sources: Mapping[str, str],
+    sheets: Sequence[Sheet] = (),
+    extras: Sequence[Extra] = (),
+    claims: Sequence[Claim] = (),
+) -> str:
+    """The whole page of a run.
+
+    ``payload`` is what the script draws from (``web.payload``), its row i being row i of ``networks``; ``sources``
+    gives the address of each source of published figures.
+    """
     environment = _environment()
-    script = _source(environment, "page.js")
-    found = findings(run)
+    insets, script, packed = list(insets), _script(environment), library()
     return (
         environment.get_template("page.html.j2")
         .render(
             title=legible(run.header.get("run")) or "a run",
             summary=_summary(run, networks),
             empty=not run.rows,
-            found=found,
+            found=findings(run),
             words=WORDS,
             counted=counted,
-            charts=list(insets),
+            charts=[inset for inset in insets if not inset.lacking],
+            lacking=[inset for inset in insets if inset.lacking],
+            sheets=sheets,
+            extras=extras,
+            claims=claims,
+            holds=HOLDS,
             table=table(networks),
             header=header(run.header),
             addresses={legible(name): address for name, address in sources.items() if is_web(address)},
             place=place,
             most_listed=MOST_LISTED,
             sheet=Markup(_source(environment, "page.css")),
+            data=_data({**payload, **_known(run, networks)}),
+            library=Markup(packed.base64),
             script=Markup(script),
-            script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+            digests=(digest(script.encode()), packed.digest),
         )
         .lstrip()
     )
+
+
+def _known(run: Run, networks: pd.DataFrame) -> dict[str, Any]:
+    """What the choice among networks needs beside the payload: how rows of one network differ, and what failed."""
+    return {
+        "conditions": [[_text(value) for value in networks[key]] for key in UNDER if networks[key].nunique() > 1],
+        "failures": [
+            [name, device, batch_size, metric, clip(reason)]
+            for (name, device, batch_size), reasons in failures(cases(run)).items()
+            for metric, reason in reasons.items()
+        ],
+        "measures": DEVICE_METRICS,
+        "sources": {key: [_text(name) for name in networks[f"{key}_source"]] for key in ("top1", "top5")},
+    }
+
+
+def _data(payload: Mapping[str, Any]) -> Markup:
+    """JSON that cannot end its element: within strings ``<`` is spelt as an escape, outside of them there is none."""
+    return Markup(json.dumps(payload, allow_nan=False, separators=(",", ":")).replace("<", r"\u003c"))
+
+
+def _script(environment: Environment) -> str:
+    """The parts as one script whose names are its own."""
+    parts = (_source(environment, f"script/{name}.js") for name in SCRIPTS)
+    return "\n".join(['"use strict";', "(() => {", *parts, "})();", ""])
+
+
+def data_address(svg: bytes) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 @cache
@@ -114,6 +185,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters["clip"] = clip
+    environment.filters["data_address"] = data_address
     return environment
 
 
@@ -165,12 +237,14 @@ def flat(value: object, key: str = "") -> list[Fact]:
 
 def table(networks: pd.DataFrame) -> Table:
     """The frame of networks as cells, a number beside its text so that the page sorts by the number."""
-    present = [key for key in COLUMNS if networks[key].notna().any()]
+    present = [key for key in TABLED if networks[key].notna().any()]
     conditions = [key for key in CONDITIONS if key in ALWAYS or networks[key].nunique(dropna=False) > 1]
     sourced = [key for key in ("top1", "top5") if key in present]
+    origins = ["origin"] if (networks["origin"] != MEASURED).any() else []
     heads = [Head("Network"), Head("Family")]
     heads += [Head(HEADINGS.get(key, key.capitalize()), numeric=key in ("batch_size", "threads")) for key in conditions]
     heads += [Head(COLUMNS[key].heading, COLUMNS[key].unit, numeric=True) for key in present]
+    heads += [Head("Origin") for _ in origins]
     heads += [Head(f"{COLUMNS[key].heading} from") for key in sourced] + [Head("Verdict")]
     rows = [
         [
@@ -178,17 +252,18 @@ def table(networks: pd.DataFrame) -> Table:
             Cell(clip(record["family"])),
             *(_condition(record[key], head.numeric) for key, head in zip(conditions, heads[2:], strict=False)),
             *(_quantity(record, key) for key in present),
+            *(_origin(record[key]) for key in origins),
             *(_origin(record[f"{key}_source"]) for key in sourced),
             _verdict(record["worst"]),
         ]
         for record in networks.to_dict("records")
     ]
-    absent = [key for key in COLUMNS if key not in present]
+    absent = [key for key in TABLED if key not in present]
     return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(absent))
 
 
 def _condition(value: object, numeric: bool) -> Cell:
-    text = legible(value)
+    text = _text(value)
     return Cell(text, value=text if numeric else "", numeric=numeric)
 
 
@@ -200,10 +275,17 @@ def _quantity(record: Record, key: str) -> Cell:
     return Cell(COLUMNS[key].show(value), value=exact, numeric=True)
 
 
-def _origin(source: str | None) -> Cell:
-    return Cell(source or "", linked=source not in (None, MEASURED))
+def _origin(source: object) -> Cell:
+    text = _text(source)
+    return Cell(text, linked=text not in ("", MEASURED))
 
 
-def _verdict(word: str | None) -> Cell:
+def _verdict(word: object) -> Cell:
     """Sorted by how bad it is, not by its name."""
-    return Cell(word or "", value=f"{rank(word) + 1:02d}" if word else "")
+    text = _text(word)
+    return Cell(text, value=f"{rank(text) + 1:02d}" if text else "")
+
+
+def _text(value: object) -> str:
+    """A cell of the frame as text; nothing where it holds nothing."""
+    return clip(value) if measured(value) else ""

@@ -1,0 +1,64 @@
+// Axes and frames of panels: limits, marks, captions, in the terms of the drawing library. Draws nothing.
+
+const MARGIN = { l: 58, r: 16, t: 10, b: 46 };
+const LINE_HEIGHT = 17;
+
+const toAxis = (log, value) => (log ? Math.log10(value) : value);
+const fromAxis = (log, value) => (log ? 10 ** value : value);
+
+const drawable = (axis, row) => {
+  const value = valueOf(axis.column, row);
+  return value !== null && (!axis.log || value > 0);
+};
+
+// [low, high] on the axis (decades where it is logarithmic) that leaves `before` and `after` pixels of `length` free.
+function limits(axis, all, length, before, after) {
+  const values = all.filter((row) => drawable(axis, row)).map((row) => toAxis(axis.log, inUnit(axis.column, row)));
+  const low = values.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (low > high) return [0, 1];
+  const room = Math.max(length - before - after, length / 4);
+  const span = high - low || (axis.log ? 0.2 : Math.abs(high) * 0.2 || 1);
+  const start = high === low ? low - span / 2 : low;
+  return [start - (span * before) / room, start + span + (span * after) / room];
+}
+
+// Marks at 1, 2, 5 of each decade, fewer over many decades; the library's own where less than a decade is in sight.
+function ticks(axis, [low, high], given) {
+  if (given) return { tickmode: "array", tickvals: given, ticktext: given.map(String) };
+  if (!axis.log) return { tickmode: "auto", nticks: 9, separatethousands: true, exponentformat: "none" };
+  const span = Math.abs(high - low);
+  if (span < 0.75) return { tickmode: "auto", nticks: 7, tickformat: "~r" };
+  const steps = span < 3.7 ? [1, 2, 5] : [1];
+  const tickvals = [];
+  for (let power = Math.floor(Math.min(low, high)); power <= Math.max(low, high); power += 1)
+    tickvals.push(...steps.map((step) => Number(`${step}e${power}`)));
+  return { tickmode: "array", tickvals, ticktext: tickvals.map((value) => value.toLocaleString("en", { maximumFractionDigits: 9 })) };
+}
+
+function axisLook(axis, range, look, more = {}) {
+  return {
+    type: axis.log ? "log" : "linear", range, autorange: false, zeroline: false, automargin: false, fixedrange: false,
+    gridcolor: look.line, linecolor: look.line, showline: true, ticks: "outside", tickcolor: look.line, ticklen: 4,
+    title: { text: literal(axisTitle(columnOf(axis.column))), standoff: 8, font: { size: 12.5 } },
+    ...ticks(axis, range), ...more,
+  };
+}
+
+// Lines of text above a panel, inside the picture so that a download has them.
+function captions(lines, look, room) {
+  return lines.map(({ title, text }, index) => ({
+    xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", showarrow: false, align: "left",
+    yshift: 3 + (lines.length - 1 - index) * LINE_HEIGHT, text: title ? `<b>${literal(title, Math.floor(room / 7))}</b>` : text,
+    font: { size: title ? 13 : 12, color: title ? look.ink : look.muted },
+  }));
+}
+
+function layout(view, look, lines, xaxis, yaxis) {
+  return {
+    width: view.width, height: view.height, margin: { ...view.margin, pad: 0 }, showlegend: false, hovermode: "closest",
+    dragmode: coarse ? false : "zoom", paper_bgcolor: look.paper, plot_bgcolor: look.paper, hoverlabel: hoverLook(look),
+    font: { family: FONT, size: 11.5, color: look.ink }, xaxis, yaxis, annotations: captions(lines, look, view.width - 130),
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: look.muted, activecolor: look.ink }, bargap: 0.22,
+  };
+}

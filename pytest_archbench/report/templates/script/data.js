@@ -1,0 +1,75 @@
+// What the page knows: the rows of the table, how their columns read, and what the reader has chosen to see.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const rows = data.rows;
+const MEASURED = "measured";
+const ROWS = rows.architecture.map((_, row) => row);
+const PUBLISHED_TOO = rows.origin.some((origin) => origin !== rows.origin[0]);
+
+// `hidden` holds families; `marked` is the row that stays ringed, `pointed` the one under the pointer.
+const state = { hidden: new Set(), published: true, marked: null, pointed: null };
+
+const listeners = { filter: [], mark: [] };
+const on = (event, listener) => listeners[event].push(listener);
+const tell = (event) => listeners[event].forEach((listener) => listener());
+
+const shows = (row) => !state.hidden.has(rows.family[row]) && (state.published || rows.origin[row] === MEASURED);
+const isPublished = (row) => rows.origin[row] !== MEASURED;
+
+// null where it was not measured: a column that no row has is not in the data at all.
+const valueOf = (key, row) => rows[key]?.[row] ?? null;
+
+const columnOf = (key) =>
+  data.columns[key] ?? { heading: key === "batch_size" ? "Batch size" : key, unit: "", scale: 1, decimals: 0, better: "" };
+const inUnit = (key, row) => valueOf(key, row) / columnOf(key).scale;
+const axisTitle = ({ heading, unit }) => (unit ? `${heading} [${unit}]` : heading);
+
+// As `columns.fixed`: more places where fewer than three significant ones would be left.
+function fixed(value, decimals) {
+  if (value === 0 || !Number.isFinite(value)) return value.toFixed(decimals);
+  const lead = Math.floor(Math.log10(Math.abs(value)));
+  return value.toFixed(Math.min(Math.max(decimals, 2 - lead), 12));
+}
+
+function shown(key, row) {
+  const { unit, scale, decimals } = columnOf(key);
+  const value = valueOf(key, row);
+  if (value === null) return "not measured";
+  if (key === "batch_size") return String(value);
+  return unit ? `${fixed(value / scale, decimals)} ${unit}` : fixed(value / scale, decimals);
+}
+
+const significant = (value) => String(Number(value.toPrecision(3)));
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+function clipped(text, length) {
+  const letters = [...String(text)];
+  return letters.length <= length ? letters.join("") : `${letters.slice(0, length - 1).join("")}…`;
+}
+
+function grouped(all, keyOf) {
+  const found = new Map();
+  for (const each of all) {
+    const key = keyOf(each);
+    if (!found.has(key)) found.set(key, []);
+    found.get(key).push(each);
+  }
+  return found;
+}
+
+// The drawing library reads some markup in texts; a name is a name.
+const LITERAL = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+const literal = (text, length = 60) => clipped(text, length).replace(/[&<>]/g, (letter) => LITERAL[letter]);
+
+const element = (tag, properties = {}, children = []) => {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+};
+
+const root = document.documentElement;
+const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+const theme = () => ({ paper: colour("paper"), ink: colour("ink"), muted: colour("muted"), line: colour("line") });
+
+// Touch: a drag scrolls the page, and the first tap reads what the second one follows.
+const coarse = matchMedia("(pointer: coarse)").matches;

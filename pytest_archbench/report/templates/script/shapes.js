@@ -1,0 +1,255 @@
+// What a panel shows, as the drawing library wants it: balls, lines or bars, and where each mark stands. Draws nothing.
+
+const MOST_BARS = 80;
+const ROW = { screen: { height: 17, text: 11.5 }, paper: { height: 11, text: 8.5 } }; // 80 bars fit on a page
+const TOUCHED = 26; // pixels above a panel for buttons that stay in sight
+const MOST_NAMED = 500; // candidates for a name: far more than find room
+const DOT = 4.2;
+const OTHER = { fill: "#9aa1ab", edge: "#ffffff" };
+
+const styleOf = (row) => data.styles[rows.family[row]] ?? OTHER;
+
+// Solid for what was measured here, hollow for what others published.
+function marker(points, look) {
+  const edge = (row) => (styleOf(row).edge === OTHER.edge ? look.paper : look.ink);
+  return {
+    color: points.map(({ row }) => styleOf(row).fill),
+    symbol: points.map(({ row }) => (isPublished(row) ? "circle-open" : "circle")),
+    opacity: 0.85,
+    line: {
+      color: points.map(({ row }) => (isPublished(row) ? styleOf(row).fill : edge(row))),
+      width: points.map(({ row, radius }) => (isPublished(row) ? 1.7 : Math.min(1, radius / 6))),
+    },
+  };
+}
+
+function hover(row, keys) {
+  const place = [valueOf("device", row), valueOf("batch_size", row) === null ? null : `batch ${valueOf("batch_size", row)}`];
+  const origin = isPublished(row) ? `published by ${rows.origin[row]}` : "measured";
+  const borrowed = ["top1", "top5"]
+    .filter((key) => keys.includes(key) && !isPublished(row))
+    .filter((key) => !["", MEASURED].includes(data.sources[key][row]))
+    .map((key) => `${columnOf(key).heading} from ${data.sources[key][row]}`);
+  return [
+    `<b>${literal(rows.architecture[row], 40)}</b>`,
+    `family ${literal(rows.family[row], 34)}`,
+    ...keys.filter((key) => key !== "batch_size").map((key) => `${literal(columnOf(key).heading)}: <b>${literal(shown(key, row))}</b>`),
+    literal([origin, ...borrowed].join("; "), 70),
+    literal(place.filter((part) => part !== null).join(", "), 48),
+  ].filter(Boolean).join("<br>");
+}
+
+const hoverLook = (look) => ({
+  align: "left", bgcolor: look.paper, bordercolor: look.muted, font: { family: FONT, size: 12.5, color: look.ink },
+});
+
+function dashed(x, y, line, name) {
+  return { type: "scatter", mode: "lines", name, x, y, line, hoverinfo: "skip", cliponaxis: true };
+}
+
+function lawTrace(chart, panel, look) {
+  const { scale, exponent, offset } = panel.law;
+  const values = panel.rows.map((row) => valueOf(chart.x.column, row)).filter((value) => value > 0);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const steps = [...Array(49).keys()].map((step) => step / 48);
+  const across = steps.map((step) => (chart.x.log ? low * (high / low) ** step : low + (high - low) * step));
+  return dashed(
+    across.map((x) => x / columnOf(chart.x.column).scale),
+    across.map((x) => (offset + scale * x ** exponent) / columnOf(chart.y.column).scale),
+    { color: look.ink, width: 1.3, dash: "dash" }, "law",
+  );
+}
+
+// The law in the units of the axes: what is stored speaks of base units.
+function lawText(chart, { scale, exponent, r2, offset }) {
+  const [x, y] = [columnOf(chart.x.column).scale, columnOf(chart.y.column).scale];
+  const factor = significant((scale * x ** exponent) / y);
+  const power = exponent === 1 ? "x" : `x<sup>${significant(exponent)}</sup>`;
+  const start = offset ? ` ${offset < 0 ? "−" : "+"} ${significant(Math.abs(offset / y))}` : "";
+  return `dashed: y = ${factor} · ${power}${start}, r² = ${r2.toFixed(3)}`;
+}
+
+const titles = (panel) => (panel.title ? [{ title: panel.title }] : []);
+
+// {traces, layout, spots}: `spots` says where the mark of each row is, in pixels of the plot, for rings.
+const SHAPES = { balls: ballsOf, lines: linesOf, bars: barsOf };
+
+function plotted(view, chart, range, panel) {
+  const across = view.width - view.margin.l - view.margin.r;
+  const down = view.height - view.margin.t - view.margin.b;
+  const pixel = (axis, [low, high], length, row) =>
+    ((toAxis(axis.log, inUnit(axis.column, row)) - low) / (high - low)) * length;
+  const spot = (row) => ({
+    x: pixel(chart.x, range.x, across, row),
+    y: down - pixel(chart.y, range.y, down, row),
+  });
+  const back = ({ centreX, centreY }) => ({
+    x: fromAxis(chart.x.log, range.x[0] + (centreX / across) * (range.x[1] - range.x[0])),
+    y: fromAxis(chart.y.log, range.y[0] + (1 - centreY / down) * (range.y[1] - range.y[0])),
+  });
+  return { across, down, spot, back, rows: panel.rows.filter((row) => drawable(chart.x, row) && drawable(chart.y, row)) };
+}
+
+function nameTrace(names, points, frame, look, directions) {
+  const found = placed(names.slice(0, MOST_NAMED), points, frame.across, frame.down, directions);
+  const centres = found.map(frame.back);
+  return {
+    type: "scatter", mode: "text", name: "names", x: centres.map(({ x }) => x), y: centres.map(({ y }) => y),
+    text: found.map(({ text }) => literal(text)), textposition: "middle center", hoverinfo: "skip", cliponaxis: true,
+    textfont: { size: NAME_SIZE, color: look.ink, shadow: `0 0 2px ${look.paper}, 0 0 3px ${look.paper}` },
+  };
+}
+
+const named = (point) => ({ ...point, text: clipped(rows.architecture[point.row], NAME_LENGTH) });
+
+// The front first, then the best of each family, then the others, the best first.
+function byImportance(points, chart, panel) {
+  const front = new Set(panel.front);
+  const sign = columnOf(chart.y.column).better === "lower" ? 1 : -1;
+  const best = [...points].sort((a, b) => sign * (valueOf(chart.y.column, a.row) - valueOf(chart.y.column, b.row)));
+  const families = new Set();
+  const first = new Set(best.filter(({ row }) => !families.has(rows.family[row]) && families.add(rows.family[row])));
+  const rank = (point) => (front.has(point.row) ? 0 : first.has(point) ? 1 : 2);
+  return best.map((point) => [rank(point), isPublished(point.row), named(point)])
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , point]) => point);
+}
+
+// Diameter in pixels of the largest ball of a chart: smaller where many share the room.
+function largest(chart, width) {
+  const crowd = Math.max(...chart.panels.map((panel) => panel.rows.length), 1);
+  return (width < 500 ? 34 : 54) * Math.min(1, 50 / crowd) ** 0.2;
+}
+
+// Area is proportional to the value: `radius` of a value, in pixels.
+function radiusOf(chart, width) {
+  if (!chart.size) return () => DOT;
+  const most = Math.max(...chart.panels.flatMap((panel) => panel.rows.map((row) => valueOf(chart.size, row) ?? 0)));
+  const unit = largest(chart, width) / 2 / Math.sqrt(most || 1);
+  return (value) => unit * Math.sqrt(value);
+}
+
+function ballsOf(chart, panel, view, range, look) {
+  const frame = plotted(view, chart, range, panel);
+  const radius = radiusOf(chart, view.width);
+  const points = frame.rows.filter(shows)
+    .filter((row) => !chart.size || valueOf(chart.size, row) > 0)
+    .map((row) => ({ row, ...frame.spot(row), radius: radius(chart.size ? valueOf(chart.size, row) : 1) }))
+    .sort((a, b) => b.radius - a.radius);
+  const keys = [chart.y.column, chart.x.column, ...(chart.size ? [chart.size] : [])];
+  const balls = {
+    type: "scatter", mode: "markers", name: "networks", cliponaxis: true,
+    x: points.map(({ row }) => inUnit(chart.x.column, row)), y: points.map(({ row }) => inUnit(chart.y.column, row)),
+    customdata: points.map(({ row }) => row), hoverinfo: "text", hovertext: points.map(({ row }) => hover(row, keys)),
+    // A diameter is the root of a value: so the area is what shows it.
+    marker: { ...marker(points, look), size: points.map((point) => 2 * point.radius), sizemode: "diameter" },
+  };
+  const front = panel.front.length > 1 && dashed(
+    panel.front.map((row) => inUnit(chart.x.column, row)), panel.front.map((row) => inUnit(chart.y.column, row)),
+    { color: look.muted, width: 1.2, dash: "dash" }, "front",
+  );
+  const lines = [...titles(panel), ...(front ? [{ text: "dashed: the Pareto front" }] : []), ...(panel.law ? [{ text: lawText(chart, panel.law) }] : [])];
+  return {
+    traces: [front, panel.law && lawTrace(chart, panel, look), balls, nameTrace(byImportance(points, chart, panel), points, frame, look)].filter(Boolean),
+    layout: layout(view, look, lines, axisLook(chart.x, range.x, look), axisLook(chart.y, range.y, look)),
+    spots: new Map(points.map((point) => [point.row, point])),
+  };
+}
+
+// One trace per family and origin, its lines apart: hundreds of traces would be slow.
+function linesOf(chart, panel, view, range, look) {
+  const frame = plotted(view, chart, range, panel);
+  const visible = frame.rows.filter(shows);
+  const paths = grouped(visible, (row) => JSON.stringify([rows.family[row], rows.origin[row], rows.architecture[row]]));
+  for (const path of paths.values()) path.sort((a, b) => valueOf(chart.x.column, a) - valueOf(chart.x.column, b));
+  const bundles = grouped([...paths.values()], ([row]) => JSON.stringify([rows.family[row], rows.origin[row]]));
+  const keys = [chart.y.column];
+  const traces = [...bundles.values()].map((bundle) => {
+    const path = bundle.flatMap((each) => [...each, null]);
+    const points = path.map((row) => ({ row: row ?? bundle[0][0], radius: DOT }));
+    const { fill } = styleOf(bundle[0][0]);
+    const from = (key) => path.map((row) => (row === null ? null : inUnit(key, row)));
+    return {
+      type: "scatter", mode: "lines+markers", name: "networks", x: from(chart.x.column), y: from(chart.y.column),
+      customdata: path, hoverinfo: "text", hovertext: path.map((row) => (row === null ? "" : hover(row, keys))), connectgaps: false,
+      line: { color: fill, width: 1.6, dash: isPublished(bundle[0][0]) ? "dot" : "solid" },
+      marker: { ...marker(points, look), size: 7 }, cliponaxis: true,
+    };
+  });
+  const points = visible.map((row) => ({ row, ...frame.spot(row), radius: DOT }));
+  const ends = [...paths.values()].map((path) => named({ row: path.at(-1), ...frame.spot(path.at(-1)), radius: DOT }));
+  const steps = [...new Set(chart.panels.flatMap((each) => each.rows).map((row) => valueOf(chart.x.column, row)))].sort((a, b) => a - b);
+  const marks = steps.length <= 12 ? ticks(chart.x, range.x, steps) : {};
+  return {
+    traces: [...traces, nameTrace(ends.sort((a, b) => a.y - b.y), points, frame, look, [[1, 0]])],
+    layout: layout(view, look, titles(panel), axisLook(chart.x, range.x, look, marks), axisLook(chart.y, range.y, look)),
+    spots: new Map(points.map((point) => [point.row, point])),
+  };
+}
+
+const barsShown = (panel) => panel.rows.filter(shows);
+
+function barsOf(chart, panel, view, range, look) {
+  const all = barsShown(panel);
+  const bars = all.slice(0, MOST_BARS);
+  const places = bars.map((_, place) => place);
+  const points = bars.map((row) => ({ row, radius: 1 }));
+  const { color, line } = marker(points, look);
+  const { scale, decimals } = columnOf(chart.y.column);
+  const trace = {
+    type: "bar", orientation: "h", name: "networks", y: places, x: bars.map((row) => inUnit(chart.y.column, row)),
+    customdata: bars, hoverinfo: "text", hovertext: bars.map((row) => hover(row, [chart.y.column])),
+    text: bars.map((row) => fixed(valueOf(chart.y.column, row) / scale, decimals)), textposition: "outside", textangle: 0,
+    textfont: { size: view.row.text - 1, color: look.muted }, cliponaxis: true,
+    marker: {
+      color: bars.map((row, place) => (isPublished(row) ? "rgba(0,0,0,0)" : color[place])),
+      line: { color: line.color, width: bars.map((row) => (isPublished(row) ? 1.7 : 0)) },
+    },
+  };
+  const room = view.margin.l - 10;
+  const label = (row) => {
+    const name = [...rows.architecture[row]];
+    const fits = Math.floor((name.length * room) / (textWidth(name.join(""), view.row.text) || 1));
+    return literal(rows.architecture[row], Math.max(6, Math.min(60, fits)));
+  };
+  const names = { tickmode: "array", tickvals: places, ticktext: bars.map(label), ticks: "", showgrid: false, fixedrange: true, title: { text: "" }, tickfont: { size: view.row.text } };
+  const more = all.length > MOST_BARS ? [{ text: `the first ${MOST_BARS}; ${all.length - MOST_BARS} more in the table` }] : [];
+  const across = { column: chart.y.column, log: chart.y.log };
+  return {
+    traces: [trace],
+    layout: layout(view, look, [...titles(panel), ...more], axisLook(across, range.x, look), axisLook({ column: "" }, [bars.length - 0.5, -0.5], look, names)),
+    spots: new Map(bars.map((row, place) => [row, { band: true, y: (place + 0.5) * view.row.height, radius: view.row.height / 2 }])),
+  };
+}
+
+// The size of a panel, `width` pixels wide, of a chart on the screen or on paper.
+function viewOf(chart, panel, width, medium) {
+  const top = MARGIN.t + (coarse && medium === "screen" ? TOUCHED : 0);
+  const row = ROW[medium];
+  const lines = (panel.title ? 1 : 0) + (panel.front.length > 1 ? 1 : 0) + (panel.law ? 1 : 0);
+  if (chart.kind !== "bars") {
+    const height = Math.round(Math.min(Math.max(width * 0.62, 300), 640));
+    const margin = { ...MARGIN, t: top + lines * LINE_HEIGHT };
+    return { width, height: height + margin.t - MARGIN.t, margin, row };
+  }
+  const all = barsShown(panel);
+  const count = Math.max(1, Math.min(all.length, MOST_BARS));
+  const longest = all.slice(0, MOST_BARS).reduce((most, each) => Math.max(most, textWidth(rows.architecture[each], row.text)), 40);
+  const t = top + (lines + (all.length > MOST_BARS ? 1 : 0)) * LINE_HEIGHT;
+  const margin = { ...MARGIN, t, l: Math.round(Math.min(longest + 14, width * 0.42)) };
+  return { width, height: count * row.height + margin.t + margin.b, margin, row };
+}
+
+// The limits that the panels of a chart share, when nothing is zoomed; bars start at nothing where they can.
+function rangeOf(chart, panels, view) {
+  const all = panels.flatMap((panel) => panel.rows);
+  if (chart.kind === "bars") {
+    // Of the width alone: the room that names take differs from panel to panel, the limits do not.
+    const [low, high] = limits(chart.y, all, view.width * 0.6, chart.y.log ? 20 : 0, 52);
+    return { x: [chart.y.log ? low : Math.min(0, low), high] };
+  }
+  const across = view.width - view.margin.l - view.margin.r;
+  const down = view.height - view.margin.t - view.margin.b;
+  const reach = chart.kind === "balls" ? (chart.size ? largest(chart, view.width) / 2 : DOT) + 8 : 12;
+  const after = chart.kind === "lines" ? Math.min(90, across / 4) : reach;
+  return { x: limits(chart.x, all, across, reach, after), y: limits(chart.y, all, down, reach, reach) };
+}

@@ -67,8 +67,8 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
     networks = together(run, literature)
     given = _asked(give, networks) if give else {}
     styles, charts = looks(networks), _charts(given)
-    drawn = [(chart, chart(networks)) for chart in charts if not chart.lacking(networks)]
     insets = [page.Inset(chart.name, chart.title, chart.lacking(networks)) for chart in charts]
+    drawn = [(chart, chart(networks)) for chart, inset in zip(charts, insets, strict=True) if not inset.lacking]
     payload = web.payload(networks, styles, [(chart.name, chart.title, drawing) for chart, drawing in drawn])
     extras = [own(title, each) for title, each in given.items() if not isinstance(each, Drawing)]
     made = {

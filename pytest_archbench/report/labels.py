@@ -67,6 +67,11 @@ def _cost(spots: Array, size: Array, owner: int, centres: Array, radii: Array, t
     boxes, area = _boxes(spots, size), float(size[0] * size[1])
     half = radii[:, None] * 0.8  # the square of a circle's area, nearly
     blobs = np.delete(np.concatenate([centres - half, centres + half], axis=1), owner, axis=0)
+    low, high = (
+        np.minimum(boxes[:, :2].min(axis=0), centres[owner]),
+        np.maximum(boxes[:, 2:].max(axis=0), centres[owner]),
+    )
+    taken, blobs = _within(taken, low, high), _within(blobs, low, high)  # what lies farther away costs nothing
     outside = np.clip(bounds[0] - boxes[:, :2], 0, None) + np.clip(boxes[:, 2:] - bounds[1], 0, None)
     cost: Array = (
         OVERLAP * _overlap(boxes, taken).sum(axis=1) / area
@@ -75,6 +80,12 @@ def _cost(spots: Array, size: Array, owner: int, centres: Array, radii: Array, t
         + 100 * outside.sum(axis=1)
     )
     return cost
+
+
+def _within(boxes: Array, low: Array, high: Array) -> Array:
+    """The boxes that reach into the one between the corners ``low`` and ``high``."""
+    found: Array = boxes[np.all((boxes[:, :2] < high) & (boxes[:, 2:] > low), axis=1)]
+    return found
 
 
 def _boxes(spots: Array, sizes: Array) -> Array:

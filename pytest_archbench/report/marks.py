@@ -12,6 +12,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -148,12 +149,13 @@ def family_key(axes: Axes, looks: Mapping[str, Style], hollow: str = "") -> None
     rows = -(-len(entries) // columns)
     step = min((height - 24 - 16 * bool(hollow)) / rows, 18.0)
     axes.text(0, height, "Family", weight="bold", va="top")
-    for index, (name, mark) in enumerate(entries):
-        column, row = divmod(index, rows)
-        x, y = 6 + column * width / columns, height - 24 - row * step
-        axes.scatter([x], [y], s=46, color=mark.fill, alpha=ALPHA, edgecolors=mark.edge, linewidths=0.7)
-        text = clipped(name, 30 // columns)
-        axes.text(x + 10, y, text, size=8, va="center_baseline", parse_math=False)
+    places = [divmod(index, rows) for index in range(len(entries))]
+    spots = np.array([(6 + column * width / columns, height - 24 - row * step) for column, row in places])
+    faces = [to_rgba(mark.fill, ALPHA) for _, mark in entries]
+    if entries:
+        axes.scatter(*spots.T, s=46, color=faces, edgecolors=[mark.edge for _, mark in entries], linewidths=0.7)
+    for (x, y), (name, _) in zip(spots, entries, strict=True):
+        axes.text(x + 10, y, clipped(name, 30 // columns), size=8, va="center_baseline", parse_math=False)
 
 
 def size_key(axes: Axes, title: str, unit: float, largest: float) -> None:

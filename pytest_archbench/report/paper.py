@@ -28,7 +28,11 @@ METADATA: Mapping[str, Mapping[str, str | None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-PNG_DPI = 160
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "png": {"dpi": 144, "pil_kwargs": {"compress_level": 1}},  # a third larger than packed best, and twice as fast
+    "svg": {"dpi": 72},
+    "pdf": {"dpi": 72},
+}
 ALL_LABELLED = 80
 LABELLED_FAMILIES = 12
 LARGEST_BALL = 1900.0
@@ -67,7 +71,7 @@ def picture(drawn: Figure, kind: str) -> bytes:
     """The figure as a ``png``, ``svg`` or ``pdf`` file."""
     file = io.BytesIO()
     with marks.look():
-        drawn.savefig(file, format=kind, dpi=PNG_DPI if kind == "png" else 72, metadata=dict(METADATA[kind]))
+        drawn.savefig(file, format=kind, metadata=dict(METADATA[kind]), **OPTIONS[kind])
     return file.getvalue()
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from pytest_archbench.files import write_atomically
 from pytest_archbench.records import Baseline
-from pytest_archbench.report import frames, page, paper, tables, text, web
+from pytest_archbench.report import conclusions, frames, page, paper, tables, text, web
 from pytest_archbench.report.drawing import Axis, Drawing
 from pytest_archbench.report.figures import FIGURES, Chart, balls, bars, bars_by_device, bars_by_input, dots, lines
 from pytest_archbench.report.frames import Run
@@ -76,6 +76,7 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
     }
     sheets = [tables.sheet(name, each) for name, each in made.items()]
     addresses = literature.addresses or {}
+    claims = conclusions.of(_at_hand(networks), literature.figures)
     files = {
         "measurements.csv": frames.csv_text(frames.cases(run)).encode(),
         "networks.csv": frames.csv_text(networks).encode(),
@@ -84,7 +85,7 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
         **dict(_pictures(drawn, networks, styles)),
         **{name: content for extra in extras for name, content in extra.files.items()},
         "index.html": page.html(
-            run, networks, payload, insets, addresses, sheets, [each.extra for each in extras]
+            run, networks, payload, insets, addresses, sheets, [each.extra for each in extras], claims
         ).encode(),
     }
     written = [write_atomically(Path(out) / name, content) for name, content in files.items()]
@@ -109,6 +110,14 @@ def together(run: Run, literature: Literature) -> pd.DataFrame:
     chosen = [figure for figure in literature.figures if figure.source in literature.shown]
     others = published_frame(chosen, families, literature.figures)
     return pd.concat([each for each in (measured, others) if not each.empty] or [measured], ignore_index=True)
+
+
+def _at_hand(networks: pd.DataFrame) -> pd.DataFrame:
+    """What conclusions are judged on: the run's own networks, or without any those of the first source."""
+    of_the_first: pd.DataFrame = (
+        networks[networks["origin"] == networks["origin"].iloc[0]] if len(networks) else networks
+    )
+    return of_the_first
 
 
 def _charts(given: Mapping[str, object]) -> list[Chart]:

@@ -11,19 +11,24 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pytest_archbench.registry import Registry
+from pytest_archbench.report import constraints
 from pytest_archbench.report.columns import COLUMNS, fixed, measured
 from pytest_archbench.report.figures import devices
-from pytest_archbench.report.frames import legible
+from pytest_archbench.report.frames import MEASURED, legible
 from pytest_archbench.report.sheets import Sheet
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``frame``: a column for each head, a row for each line; ``note`` is one sentence below the title."""
+    """``frame``: a column for each head, a row for each line; ``note`` is one sentence below the title.
+
+    ``shown`` is another form of it for readers, where there is a better one than line by line.
+    """
 
     title: str
     frame: pd.DataFrame
     note: str = ""
+    shown: pd.DataFrame | None = None
 
 
 TABLES: Registry[Callable[[pd.DataFrame], Iterable[Table]]] = Registry("table")
@@ -43,8 +48,8 @@ def table(name: str) -> Callable[[Make], Make]:
 
 def sheet(name: str, given: Table) -> Sheet:
     """A table as text: numbers with two places, or three significant ones; a dash where nothing was measured."""
-    rows = given.frame.itertuples(index=False, name=None)
-    heads = tuple(legible(head) for head in given.frame.columns)
+    shown = given.frame if given.shown is None else given.shown
+    rows, heads = shown.itertuples(index=False, name=None), tuple(legible(head) for head in shown.columns)
     return Sheet(name, legible(given.title), heads, tuple(tuple(map(_text, row)) for row in rows), given.note)
 
 
@@ -65,3 +70,25 @@ def times(frame: pd.DataFrame) -> Iterable[Table]:
             found = (pivot.sort_index(axis=1) / column.scale).reset_index()
             found.columns = pd.Index(["Network", *(f"batch {size}" for size in found.columns[1:])])
             yield Table(f"{column.heading} [{column.unit}]: {title}", found)
+
+
+@table("limits")
+def limits(frame: pd.DataFrame) -> Iterable[Table]:
+    """The most accurate networks under limits of memory and speed, a table for each device (Bianco et al., Table 3)."""
+    found = constraints.under_limits(frame)
+    for (origin, device), rows in found.groupby(["origin", "device"], sort=False, dropna=False):
+        of = "" if origin == MEASURED else f" ({origin})"
+        title = f"The most accurate networks under limits: {legible(device)}, batch 1{of}"
+        yield Table(title, rows, constraints.note(frame[frame["origin"] == origin]), _by_speed(rows))
+
+
+def _by_speed(rows: pd.DataFrame) -> pd.DataFrame:
+    """A line for each memory limit and rank, a column for each speed: the network and its top-1 in percent."""
+    cells = [f"{name} {top1 * 100:.2f}" for name, top1 in zip(rows["architecture"], rows["top1"], strict=True)]
+    lines = rows.assign(cell=cells).pivot_table("cell", ["max_memory", "rank"], "min_rate", aggfunc="first")
+    found: pd.DataFrame = lines.fillna("").reset_index()
+    memory = [f"≤ {limit / constraints.GIB:g} GiB" for limit in found["max_memory"]]
+    speeds = [f"≥ {rate:g} img/s" for rate in found.columns[2:]]
+    found = found.assign(max_memory=memory, rank=[f"{rank:.0f}" for rank in found["rank"]])
+    found.columns = pd.Index(["Memory", "Rank", *speeds])
+    return found

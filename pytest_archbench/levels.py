@@ -6,7 +6,7 @@ import math
 import operator
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from pytest_archbench import stats
@@ -89,16 +89,18 @@ to slow down as that does; of a machine that is busy elsewhere, or of a network 
 
 
 def other_pace(ours: Point, theirs: Sequence[Point], metric: Metric) -> str:
-    """Why the reference workload cannot take the machine's pace out of a comparison, or an empty text."""
+    """What the reference workload took on both sides where that is too far apart, or an empty text."""
     if not is_normalised(ours, metric):
         return ""
     here, there = _pace(ours), statistics.median(map(_pace, theirs))
     if abs(math.log(here / there)) <= math.log1p(PACE):
         return ""
-    paces = f"the reference workload took {here * 1e3:.3g} ms here and {there * 1e3:.3g} ms there"
-    return (
-        f"{paces}: a pace that differs by more than {PACE:.0%} cannot be taken out; measure when the machine is quiet"
-    )
+    return f"the reference workload took {here * 1e3:.3g} ms here and {there * 1e3:.3g} ms there"
+
+
+def raw(point: Point) -> Point:
+    """The same as it was measured, the machine's own speed left in."""
+    return replace(point, trials=tuple((value, None) for value, _ in point.trials))
 
 
 def _pace(point: Point) -> float:

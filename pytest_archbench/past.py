@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_archbench import stats
 from pytest_archbench.alarm import FEWEST, alarm_factor
-from pytest_archbench.levels import can_be_normalised, is_normalised, level, levels, other_pace, unlike
+from pytest_archbench.levels import PACE, can_be_normalised, is_normalised, level, levels, other_pace, raw, unlike
 from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
 from pytest_archbench.records import Better, Metric, Number, Outcome, Point, Verdict
 from pytest_archbench.units import readable, relative, relative_change
@@ -108,10 +108,12 @@ def against_baseline(ours: Point, theirs: Point, metric: Metric, source: str = "
         return _verdict("incomparable", ours, source, theirs.value, difference)
     if metric.better == "equal":
         return _exactly(ours, theirs, source)
+    return _at_any_pace(lambda here, there: _against_one(here, there[0], metric, source), ours, [theirs], metric)
+
+
+def _against_one(ours: Point, theirs: Point, metric: Metric, source: str) -> Verdict:
     if not all(value > 0 for value in (*levels(ours, metric), *levels(theirs, metric))):
         return _verdict("inconclusive", ours, source, theirs.value, NOT_POSITIVE)
-    if difference := other_pace(ours, [theirs], metric):
-        return _verdict("inconclusive", ours, source, theirs.value, difference)
     shift = _side(ours, metric) - _side(theirs, metric)
     limits = band(_tolerance(metric, theirs.value))
     few = metric.unit in PROCESS_BIAS and any(len(point.trials) < FEWEST for point in (ours, theirs))
@@ -120,6 +122,23 @@ def against_baseline(ours: Point, theirs: Point, metric: Metric, source: str = "
     return _judged(shift, limits, metric, _subject(ours), source, _figure(ours, theirs.value), said)
 
 
+def _at_any_pace(
+    judged: Callable[[Point, Sequence[Point]], Verdict], ours: Point, theirs: Sequence[Point], metric: Metric
+) -> Verdict:
+    """The verdict on normalised values; where the machine had another pace, only if the raw ones have the same.
+
+    That pace slowed the network as much as the reference workload, or not at all, or by something between: what holds
+    at both ends holds there too.
+    """
+    found, paces = judged(ours, theirs), other_pace(ours, theirs, metric)
+    if not paces:
+        return found
+    if judged(raw(ours), [raw(each) for each in theirs]).outcome == found.outcome:
+        return replace(found, reason=f"{found.reason}; {paces}, and the raw value has the same verdict")
+    return _sentence("inconclusive", _subject(ours), found.source, found.baseline, f"{paces}: {OTHER_PACE}", None)
+
+
+OTHER_PACE = f"a pace that differs by more than {PACE:.0%} cannot be taken out; measure when the machine is quiet"
 MORE_PROCESSES = f"measure with --archbench-processes={FEWEST} or more"
 NOT_POSITIVE = "a value is not above 0, so there is no relative change: look at its samples"
 
@@ -163,15 +182,13 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
     if len(past) < FEWEST:
         found = f"{FEWEST} comparable earlier runs are needed and there are {len(past)}: run {FEWEST - len(past)} more"
         return Verdict("no baseline", f"{_subject(ours)}, no baseline: {'; '.join([found, *left_out])}")
-    return _against_median(ours, past, metric, series, left_out)
+    return _at_any_pace(lambda here, there: _against_median(here, there, metric, series, left_out), ours, past, metric)
 
 
 def _against_median(ours: Point, past: Sequence[Point], metric: Metric, series: int, left_out: list[str]) -> Verdict:
     middle, source = statistics.median(point.value for point in past), f"the median of {len(past)} runs"
     if not all(level(point, metric) > 0 for point in (ours, *past)):
         return _verdict("inconclusive", ours, source, middle, NOT_POSITIVE)
-    if difference := other_pace(ours, past, metric):
-        return _verdict("inconclusive", ours, source, middle, difference)
     logs = [math.log(level(point, metric)) for point in past]
     estimate = math.log(level(ours, metric)) - statistics.median(logs)
     factor = alarm_factor(len(past), series) * _thinness(ours, past)

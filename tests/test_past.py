@@ -263,6 +263,27 @@ def test_a_machine_of_quite_another_pace_gives_no_verdict(pace: float, outcome: 
         assert (told in verdict.reason) is (outcome == "inconclusive")
 
 
+@pytest.mark.parametrize(
+    ("value", "pace", "outcome"),
+    # of 0.04 s at a pace of 0.01 s; divided by the reference: +54 %, -33 % and -23 %
+    [(0.08, 0.013, "regressed"), (0.02, 0.0075, "improved"), (0.04, 0.013, "inconclusive")],
+)
+def test_a_verdict_that_raw_and_normalised_values_share_stands_at_any_pace(
+    value: float, pace: float, outcome: Outcome
+) -> None:
+    before, ours = run(0.04, trials=((0.04, 0.01),)), run(value, trials=((value, pace),))
+    for verdict in (against_baseline(ours, before, LATENCY), against_history(ours, [before] * 5, LATENCY, 1)):
+        assert verdict.outcome == outcome
+        told = f"the reference workload took {pace * 1e3:.3g} ms here and 10 ms there"
+        assert told in verdict.reason
+        shared = f"; {told}, and the raw value has the same verdict"
+        assert verdict.reason.endswith(shared) is (outcome != "inconclusive")
+        assert (verdict.change is None) is (outcome == "inconclusive")
+    assert against_baseline(ours, before, LATENCY).reason.startswith(
+        f"resnet18 latency: {value * 1e3:.2f} ms, {outcome} "
+    )
+
+
 PAIRS = (0.04, 0.05, 0.06, 0.07, 0.08)
 
 

@@ -24,7 +24,7 @@ _NOTE = re.compile(r"memory <=(?P<memory>[\d.]+)GB; speed >=(?P<rate>[\d.]+)FPS;
 _NETWORK = ["origin", "architecture", "input_shape", "batch_size"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """A rank on a device among the networks that take at most ``max_memory`` (B) and make ``min_rate`` (img/s)."""
 
@@ -174,7 +174,7 @@ def differences(frame: pd.DataFrame, ranks: Iterable[Rank], batch_size: int = 1)
         for record in under_limits(frame, batch_size, memory, rates, count).to_dict("records")
     }
     top1 = dict(zip(frame["architecture"], frame["top1"], strict=True))
-    pairs = {place: (there.get(place), here.get(place)) for place in (*there, *here)}
+    pairs = {place: (there.get(place), here.get(place)) for place in sorted({*there, *here})}
     return [
         Difference(place, expected, found, tied={expected, found} <= top1.keys() and top1[expected] == top1[found])
         for place, (expected, found) in pairs.items()

@@ -184,20 +184,33 @@ def read(path: Path) -> Run:
 
     Raises: JournalError with file, line and what to do.
     """
+    run, damage = salvage(path)
+    if damage:
+        raise JournalError(damage[0])
+    return run
+
+
+def salvage(path: Path) -> tuple[Run, list[str]]:
+    """What can be read of a journal, and a sentence for each line that cannot.
+
+    Raises: JournalError where there is no journal, or a file that is none.
+    """
     path = path / JOURNAL if path.is_dir() else path
     lines = _lines(path)
     if len(lines) == 1 and _is_cut_header(lines[0]):
-        return NOTHING
-    (where, header), *rows = _objects(path, lines) or [(f"{path}:1", {})]
+        return NOTHING, []
+    damage: list[str] = []
+    objects = _objects(path, lines, damage)
+    where, header = next(objects, (f"{path}:1", {}))
     if "run" not in header:
-        raise JournalError(f"{where}: expected a header with the key 'run'; this is not an archbench journal")
+        foreign = f"{where}: expected a header with the key 'run'; this is not an archbench journal"
+        raise JournalError(damage[0] if damage else foreign)
     if header.get("schema") != SCHEMA:
         raise JournalError(
             f"{where}: expected schema {SCHEMA}; got {header.get('schema')!r}; use the version that wrote it"
         )
-    for where, row in rows:
-        _require_row(row, where)
-    return Run(header, tuple(row for _, row in rows))
+    rows = tuple(row for where, row in objects if _is_row(row, where, damage))
+    return Run(header, rows), damage
 
 
 def _lines(path: Path) -> list[str]:
@@ -213,9 +226,8 @@ def _is_cut_header(line: str) -> bool:
     return HEAD.startswith(line[: len(HEAD)]) and not _is_json(line.encode())
 
 
-def _objects(path: Path, lines: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Every line's object, with file and line."""
-    found = []
+def _objects(path: Path, lines: Sequence[str], damage: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every line's object, with file and line; what is none adds its sentence to ``damage``."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -225,19 +237,20 @@ def _objects(path: Path, lines: Sequence[str]) -> list[tuple[str, dict[str, Any]
         except UNREADABLE as error:
             if number == len(lines):  # no newline after it: killed while writing
                 break
-            raise JournalError(f"{where}: not a JSON object ({error}); remove the line to read the rest") from None
-        if not isinstance(entry, dict):
-            raise JournalError(f"{where}: expected a JSON object; got {type(entry).__name__}")
-        found.append((where, entry))
-    return found
+            damage.append(f"{where}: not a JSON object ({error}); remove the line to read the rest")
+        else:
+            if isinstance(entry, dict):
+                yield where, entry
+            else:
+                damage.append(f"{where}: expected a JSON object; got {type(entry).__name__}")
 
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _require_row(entry: Mapping[str, Any], where: str) -> None:
-    """Refuse an object behind which there is no measurement with verdicts."""
+def _is_row(entry: Mapping[str, Any], where: str, damage: list[str]) -> bool:
+    """Whether an object is a measurement with verdicts; where it is none, ``damage`` gets the sentence why."""
     try:
         measurement(entry)
         for verdict in entry["verdicts"]:
@@ -247,5 +260,6 @@ def _require_row(entry: Mapping[str, Any], where: str) -> None:
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = str(error)
     else:
-        return
-    raise JournalError(f"{where}: not a measurement ({reason}); remove the line to read the rest")
+        return True
+    damage.append(f"{where}: not a measurement ({reason}); remove the line to read the rest")
+    return False

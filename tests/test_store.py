@@ -386,7 +386,7 @@ def test_a_full_disk_is_an_error_and_earlier_lines_stay_whole(tmp_path: Path, li
         (b"\n\n", r":1: expected a header with the key 'run'"),
         (b'{"schema": 1}\n', r":1: expected a header with the key 'run'"),
         (
-            b'{"run": "a", "schema": 2}\nx\n',
+            b'{"run": "a", "schema": 1}\nx\n',
             r":2: not a JSON object \(Expecting value.*remove the line to read the rest",
         ),
         (b'{"run": "a", "schema": 2}\n{}\n', r":1: expected schema 1; got 2; use the version that wrote it"),
@@ -474,3 +474,20 @@ def test_the_schema_is_the_documented_one() -> None:
     assert store.SCHEMA == 1
     assert store.__doc__ is not None
     assert "Schema 1" in store.__doc__
+
+
+def test_what_is_whole_of_a_damaged_journal_can_be_salvaged(tmp_path: Path) -> None:
+    good = json.dumps(row(Measurement("resnet18", "params", "count", "ok", Conditions("cpu"), (5,)), ()))
+    path = tmp_path / "damaged.jsonl"
+    path.write_text("\n".join(['{"run": "a", "schema": 1}', good, "x", "{}", good, "[]", '{"torn']))
+    run, damage = store.salvage(path)
+    assert [row["architecture"] for row in run.rows] == ["resnet18", "resnet18"]
+    assert [said.split(": ")[0].removeprefix(f"{path}:") for said in damage] == ["3", "4", "6"]
+
+
+@pytest.mark.parametrize("content", [b"x\ny\n", b"{}\n", b'{"run": "a", "schema": 7}\n'])
+def test_of_what_is_no_journal_nothing_can_be_salvaged(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "foreign.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"foreign\.jsonl"):
+        store.salvage(path)

@@ -10,7 +10,7 @@ import click
 
 from pytest_archbench import outputs, store
 from pytest_archbench.baselines import Published, key_of
-from pytest_archbench.cli.terminal import make_plan, or_say
+from pytest_archbench.cli.terminal import make_plan, or_say, printable
 from pytest_archbench.registry import UnknownName, near
 
 if TYPE_CHECKING:
@@ -38,10 +38,17 @@ PAPERS = "seeds,variants,blocks"
 def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, conftest: Path) -> None:
     """Draw page, figures and tables of RUNs, journals or their folders, several of them as one.
 
-    Without RUN that of reports/; with --published alone the published figures alone, into reports/SOURCE.
+    Without RUN that of reports/; with --published alone the published figures alone, into reports/SOURCE. Of a damaged
+    journal all is drawn that can be read; the exit code then is 1.
     """
     paths = runs or (() if sources else (REPORTS,))
-    found = or_say(lambda: [store.read(path) for path in paths])
+    read = or_say(lambda: [store.salvage(path) for path in paths])
+    found, faults = [run for run, _ in read], [f"left out: {said}" for _, damage in read for said in damage]
+    faults += [
+        f"{path}: no measurements: run pytest --archbench first"
+        for path, (run, _) in zip(paths, read, strict=True)
+        if not run.rows
+    ]
     planned = make_plan(_suites(sources) if sources else "")
     or_say(lambda: _known(sources, planned.published))
     run = outputs.merged(found) if found else store.Run({"run": "published figures: " + ", ".join(sources)}, ())
@@ -56,9 +63,9 @@ def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, c
     )
     for path in rendered.paths:
         click.echo(path)
-    for fault in rendered.failures:
-        click.echo(fault, err=True)
-    if rendered.failures:
+    for fault in (*faults, *rendered.failures):
+        click.echo(printable(fault), err=True)
+    if faults or rendered.failures:
         raise SystemExit(1)
 
 

@@ -118,7 +118,7 @@ def places(written: Sequence[Path]) -> list[str]:
     """Where everything lies: a file by its path, a folder of many with their number."""
     files = [_short(path) for path in written if path.parent.name not in FOLDERS]
     folders = Counter(path.parent for path in written if path.parent.name in FOLDERS)
-    return [*files, *(f"{_short(folder)}/ ({count} files)" for folder, count in folders.items())]
+    return [*files, *(f"{_short(folder)}/ ({count} file{'s' * (count > 1)})" for folder, count in folders.items())]
 
 
 def compared(run: Run) -> list[str]:

@@ -308,6 +308,7 @@ class Session:
             advice = f"the journal is whole: mend it and run archbench report {self.out}"
             where = error.filename2 or error.filename or self.out
             self._unrendered = f"the report cannot be written: {where}: {error.strerror}; {advice}"
+        if self._unrendered or self._faults:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def _families(self) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pytest_archbench.bounds import BOUNDS
+from pytest_archbench.bounds import BOUNDS, Bound
 from pytest_archbench.report.columns import COLUMNS
 
 
@@ -55,10 +57,7 @@ def test_what_is_no_bound_is_refused(key: str, text: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("bound", BOUNDS.values(), ids=lambda bound: bound.key)
-def test_a_bound_refuses_the_worse_side_of_a_column(bound: object) -> None:
-    from pytest_archbench.bounds import Bound
-
-    assert isinstance(bound, Bound)
+def test_a_bound_refuses_the_worse_side_of_a_column(bound: Bound) -> None:
     worse = {"lower": "max", "higher": "min"}[COLUMNS[bound.column].better]
     assert (bound.side, bound.option.startswith(f"--{worse}-")) == (worse, True)
 
@@ -72,3 +71,11 @@ def test_a_bound_is_inclusive_in_decimals_too() -> None:
     assert not latency.admits(0.00014001, 0.00014)
     assert top1.admits(0.75, 0.75)
     assert not top1.admits(0.7499, 0.75)
+
+
+@pytest.mark.parametrize("bound", BOUNDS.values(), ids=lambda bound: bound.key)
+def test_the_page_on_choosing_says_how_a_bound_is_written(bound: Bound) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "choosing.md").read_text(encoding="utf-8")
+    what, _, examples = bound.form.partition(", such as ")
+    written = " or ".join(f"`{example}`" for example in examples.split(" or "))
+    assert f"| `{bound.option}` | {what}, at {'most' if bound.side == 'max' else 'least'} | {written} |" in page

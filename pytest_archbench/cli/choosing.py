@@ -92,7 +92,10 @@ def _networks(paths: Iterable[Path], sources: Iterable[str], published: Publishe
 
     figures = [figure for group in published.baselines.values() for figure in group]
     runs = [_of_run(path, figures) for path in paths]
-    frames = [*(networks for networks, _ in runs), *(_of_source(source, published, figures) for source in sources)]
+    frames = [
+        *(networks for networks, _ in runs),
+        *(_of_source(source, published, figures) for source in dict.fromkeys(sources)),
+    ]
     return pd.concat(frames, ignore_index=True), {place: why for _, failed in runs for place, why in failed.items()}
 
 

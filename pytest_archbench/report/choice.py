@@ -117,7 +117,7 @@ def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
         if isinstance(name, str) and isinstance(size, int):
             sizes[name].add(size)
     if not sizes:
-        raise UnknownName("--device: these figures were taken on no device that is named: choose a run, or other figures")
+        raise UnknownName("--device: these figures name no device: choose a run, or other figures")
     found = [device] if device in sizes else [name for name in sizes if device.casefold() in name.casefold()]
     if not found:
         raise UnknownName(f"--device: no network was measured on {device!r}: {near(device, sizes)}")

@@ -172,7 +172,7 @@ def test_published_figures_stand_instead_of_a_run(folder: Path) -> None:
 
 
 def test_published_figures_stand_beside_a_run(folder: Path) -> None:
-    both = ("reports", "--published=bianco2018")
+    both = ("reports", "--published=bianco2018", "--published=bianco2018")
     assert ranking(*both, "--device=cpu") == ["resnet50", "resnet18", "alexnet"]
     assert ranking(*both, "--device=titan xp", "--max-latency=1.6ms") == ["squeezenet1_1", "squeezenet1_0", "alexnet"]
     said = recommend(*both).stderr

@@ -179,7 +179,7 @@ def test_what_is_not_there_is_named_with_what_is(asked: str, batch_size: int, sa
 
 def test_figures_without_a_device_cannot_be_chosen_from() -> None:
     networks, _ = network_frame(row("a", "macs", 1))
-    with pytest.raises(UnknownName, match="no device that is named"):
+    with pytest.raises(UnknownName, match="these figures name no device"):
         place(networks.assign(device=None), "", 1)
 
 

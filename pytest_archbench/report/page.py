@@ -118,9 +118,10 @@ def html(
     return (
         environment.get_template("page.html.j2")
         .render(
-            title=legible(run.header.get("run")) or "a run",
+            title=legible(run.header.get("run")) or ("a run" if run.rows or networks.empty else "published figures"),
             summary=_summary(run, networks),
             empty=not run.rows,
+            published_only=not run.rows and not networks.empty,
             found=findings(run),
             words=WORDS,
             counted=counted,
@@ -209,11 +210,16 @@ def is_web(address: str) -> bool:
 
 
 def _summary(run: Run, networks: pd.DataFrame) -> str:
-    devices = ", ".join(sorted({legible(device) for device in networks["device"]})) or "no device"
+    """What was run on what, in a line; then whose published figures stand beside it, or alone."""
+    measured_here = networks[networks["origin"] == MEASURED]
+    others = ", ".join(dict.fromkeys(_text(origin) for origin in networks["origin"] if origin != MEASURED))
+    if others and not run.rows:
+        return f"{counted(networks['architecture'].nunique(), 'network')} as published: {clip(others)}"
+    devices = ", ".join(sorted({legible(device) for device in measured_here["device"]})) or "no device"
     return (
         f"Run {clip(run.header.get('run')) or 'without a name'} · {clip(commit(run.header))} · "
-        f"{counted(networks['architecture'].nunique(), 'network')} on {clip(devices)} · "
-        f"{counted(len(run.rows), 'case')}"
+        f"{counted(measured_here['architecture'].nunique(), 'network')} on {clip(devices)} · "
+        f"{counted(len(run.rows), 'case')}" + (f" · beside published figures of {clip(others)}" if others else "")
     )
 
 
@@ -238,7 +244,7 @@ def flat(value: object, key: str = "") -> list[Fact]:
 def table(networks: pd.DataFrame) -> Table:
     """The frame of networks as cells, a number beside its text so that the page sorts by the number."""
     present = [key for key in TABLED if networks[key].notna().any()]
-    conditions = [key for key in CONDITIONS if key in ALWAYS or networks[key].nunique(dropna=False) > 1]
+    conditions = [key for key in CONDITIONS if key in ALWAYS or networks[key].nunique() > 1]
     sourced = [key for key in ("top1", "top5") if key in present]
     origins = ["origin"] if (networks["origin"] != MEASURED).any() else []
     heads = [Head("Network"), Head("Family")]

@@ -6,7 +6,7 @@ import base64
 import gzip
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -99,6 +99,21 @@ def test_it_says_what_ran_on_what() -> None:
     assert "Run run-7 · commit 0123abc, with uncommitted changes · 3 networks on cpu · 8 cases" in said
     assert "packages.torch 2.15.0" in said
     assert "fingerprint.cores 2" in said
+
+
+def test_published_figures_beside_a_run_are_not_taken_for_it() -> None:
+    run, figures = small()
+    elsewhere = replace(published("vgg16", 0.71, "elsewhere"), device="Titan", batch_size=1)
+    said = text_of(html_of(run, [*figures, elsewhere], shown=["elsewhere"]))
+    assert "3 networks on cpu · 8 cases · beside published figures of elsewhere" in said
+
+
+def test_published_figures_alone_are_no_empty_run() -> None:
+    said = text_of(html_of(Run({}, ()), small()[1], shown=["bianco2018"]))
+    assert "archbench: published figures" in said
+    assert "2 networks as published: bianco2018" in said
+    assert "No run is shown here" in said
+    assert "no measurements" not in said
 
 
 def test_one_of_a_thing_is_no_plural() -> None:

@@ -23,32 +23,36 @@ function limits(axis, all, length, before, after) {
   return [start - (span * before) / room, start + span + (span * after) / room];
 }
 
-// Marks at 1, 2, 5 of each decade, fewer over many decades; the library's own where less than a decade is in sight.
-function ticks(axis, [low, high], given) {
-  if (given) return { tickmode: "array", tickvals: given, ticktext: given.map(String) };
-  if (!axis.log) return { tickmode: "auto", nticks: 9, separatethousands: true, exponentformat: "none" };
+// Marks at 1, 2, 5 of each decade, fewer where there is no room; the library's own where less than a decade is in sight.
+function ticks(axis, [low, high], most) {
+  if (!axis.log) return { tickmode: "auto", nticks: Math.min(9, most), separatethousands: true, exponentformat: "none" };
   const span = Math.abs(high - low);
-  if (span < 0.75) return { tickmode: "auto", nticks: 7, tickformat: "~r" };
-  const steps = span < 3.7 ? [1, 2, 5] : [1];
+  if (span < 0.75) return { tickmode: "auto", nticks: Math.min(7, most), tickformat: "~r" };
+  const steps = [[1, 2, 5], [1, 3], [1]].find((each) => each.length * span <= Math.min(12, most)) ?? [1];
   const tickvals = [];
   for (let power = Math.floor(Math.min(low, high)); power <= Math.max(low, high); power += 1)
     tickvals.push(...steps.map((step) => Number(`${step}e${power}`)));
   return { tickmode: "array", tickvals, ticktext: tickvals.map((value) => value.toLocaleString("en", { maximumFractionDigits: 9 })) };
 }
 
-function axisLook(axis, range, look, more = {}) {
+// `most`: how many marks there is room for.
+function axisLook(axis, range, most, look, more = {}) {
   return {
     type: axis.log ? "log" : "linear", range, autorange: false, zeroline: false, automargin: false, fixedrange: false,
-    gridcolor: look.line, linecolor: look.line, showline: true, ticks: "outside", tickcolor: look.line, ticklen: 4,
+    gridcolor: look.line, linecolor: look.line, showline: true, ticks: "outside", tickcolor: look.line, ticklen: 4, tickangle: 0,
     title: { text: literal(axisTitle(columnOf(axis.column))), standoff: 8, font: { size: 12.5 } },
-    ...ticks(axis, range), ...more,
+    ...ticks(axis, range, most), ...more,
   };
 }
 
+const marksAcross = (view) => Math.max(2, Math.floor((view.width - view.margin.l - view.margin.r) / 46));
+const marksUp = (view) => Math.max(2, Math.floor((view.height - view.margin.t - view.margin.b) / 28));
+
 // Lines of text above a panel, inside the picture so that a download has them.
-function captions(lines, look, room) {
+function captions(lines, look, view) {
+  const room = view.width - (coarse ? MARGIN.l : 130); // beside the buttons, or below them
   return lines.map(({ title, text }, index) => ({
-    xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom", showarrow: false, align: "left",
+    xref: "paper", yref: "paper", x: 0, y: 1, xanchor: "left", xshift: MARGIN.l - view.margin.l, yanchor: "bottom", showarrow: false, align: "left",
     yshift: 3 + (lines.length - 1 - index) * LINE_HEIGHT, text: title ? `<b>${literal(title, Math.floor(room / 7))}</b>` : text,
     font: { size: title ? 13 : 12, color: title ? look.ink : look.muted },
   }));
@@ -58,7 +62,7 @@ function layout(view, look, lines, xaxis, yaxis) {
   return {
     width: view.width, height: view.height, margin: { ...view.margin, pad: 0 }, showlegend: false, hovermode: "closest",
     dragmode: coarse ? false : "zoom", paper_bgcolor: look.paper, plot_bgcolor: look.paper, hoverlabel: hoverLook(look),
-    font: { family: FONT, size: 11.5, color: look.ink }, xaxis, yaxis, annotations: captions(lines, look, view.width - 130),
+    font: { family: FONT, size: 11.5, color: look.ink }, xaxis, yaxis, annotations: captions(lines, look, view),
     modebar: { bgcolor: "rgba(0,0,0,0)", color: look.muted, activecolor: look.ink }, bargap: 0.22,
   };
 }

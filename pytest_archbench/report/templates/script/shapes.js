@@ -150,7 +150,7 @@ function ballsOf(chart, panel, view, range, look) {
   const lines = [...titles(panel), ...(front ? [{ text: "dashed: the Pareto front" }] : []), ...(panel.law ? [{ text: lawText(chart, panel.law) }] : [])];
   return {
     traces: [front, panel.law && lawTrace(chart, panel, look), balls, nameTrace(byImportance(points, chart, panel), points, frame, look)].filter(Boolean),
-    layout: layout(view, look, lines, axisLook(chart.x, range.x, look), axisLook(chart.y, range.y, look)),
+    layout: layout(view, look, lines, axisLook(chart.x, range.x, marksAcross(view), look), axisLook(chart.y, range.y, marksUp(view), look)),
     spots: new Map(points.map((point) => [point.row, point])),
   };
 }
@@ -178,10 +178,10 @@ function linesOf(chart, panel, view, range, look) {
   const points = visible.map((row) => ({ row, ...frame.spot(row), radius: DOT }));
   const ends = [...paths.values()].map((path) => named({ row: path.at(-1), ...frame.spot(path.at(-1)), radius: DOT }));
   const steps = [...new Set(chart.panels.flatMap((each) => each.rows).map((row) => valueOf(chart.x.column, row)))].sort((a, b) => a - b);
-  const marks = steps.length <= 12 ? ticks(chart.x, range.x, steps) : {};
+  const marks = steps.length <= Math.min(12, 2 * marksAcross(view)) ? { tickmode: "array", tickvals: steps, ticktext: steps.map(String) } : {};
   return {
     traces: [...traces, nameTrace(ends.sort((a, b) => a.y - b.y), points, frame, look, [[1, 0]])],
-    layout: layout(view, look, titles(panel), axisLook(chart.x, range.x, look, marks), axisLook(chart.y, range.y, look)),
+    layout: layout(view, look, titles(panel), axisLook(chart.x, range.x, marksAcross(view), look, marks), axisLook(chart.y, range.y, marksUp(view), look)),
     spots: new Map(points.map((point) => [point.row, point])),
   };
 }
@@ -199,7 +199,7 @@ function barsOf(chart, panel, view, range, look) {
     type: "bar", orientation: "h", name: "networks", y: places, x: bars.map((row) => inUnit(chart.y.column, row)),
     customdata: bars, hoverinfo: "text", hovertext: bars.map((row) => hover(row, [chart.y.column])),
     text: bars.map((row) => fixed(valueOf(chart.y.column, row) / scale, decimals)), textposition: "outside", textangle: 0,
-    textfont: { size: view.row.text - 1, color: look.muted }, cliponaxis: true,
+    textfont: { size: view.row.text - 1, color: look.muted }, cliponaxis: false,
     marker: {
       color: bars.map((row, place) => (isPublished(row) ? "rgba(0,0,0,0)" : color[place])),
       line: { color: line.color, width: bars.map((row) => (isPublished(row) ? 1.7 : 0)) },
@@ -216,7 +216,7 @@ function barsOf(chart, panel, view, range, look) {
   const across = { column: chart.y.column, log: chart.y.log };
   return {
     traces: [trace],
-    layout: layout(view, look, [...titles(panel), ...more], axisLook(across, range.x, look), axisLook({ column: "" }, [bars.length - 0.5, -0.5], look, names)),
+    layout: layout(view, look, [...titles(panel), ...more], axisLook(across, range.x, marksAcross(view), look), axisLook({ column: "" }, [bars.length - 0.5, -0.5], 2, look, names)),
     spots: new Map(bars.map((row, place) => [row, { band: true, y: (place + 0.5) * view.row.height, radius: view.row.height / 2 }])),
   };
 }
@@ -244,7 +244,7 @@ function rangeOf(chart, panels, view) {
   const all = panels.flatMap((panel) => panel.rows);
   if (chart.kind === "bars") {
     // Of the width alone: the room that names take differs from panel to panel, the limits do not.
-    const [low, high] = limits(chart.y, all, view.width * 0.6, chart.y.log ? 20 : 0, 52);
+    const [low, high] = limits(chart.y, all, view.width * 0.6, chart.y.log ? 20 : 0, 70);
     return { x: [chart.y.log ? low : Math.min(0, low), high] };
   }
   const across = view.width - view.margin.l - view.margin.r;

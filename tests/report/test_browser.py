@@ -308,9 +308,8 @@ def test_a_legend_of_many_families_is_searched(visit: Open, crowd: str) -> None:
 def test_published_rows_are_hollow_and_can_be_hidden(visit: Open, benched: str) -> None:
     tab = visit(benched)
     panel = drawn(tab, "top1_networks")
-    hollow = (
-        "panel => panel.querySelector('.plot').data[0].marker.color.filter(each => each === 'rgba(0,0,0,0)').length"
-    )
+    clear = "filter(each => /^rgba.* ?0\\)$/.test(each)).length"
+    hollow = f"panel => panel.querySelector('.plot').data[0].marker.color.{clear}"
     assert panel.evaluate(hollow) == 3
     assert column(tab, "Origin").count("bianco2018") == 3
     tab.uncheck("#published")

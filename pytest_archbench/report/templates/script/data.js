@@ -4,7 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const rows = data.rows;
 const MEASURED = "measured";
 const ROWS = rows.architecture.map((_, row) => row);
-const PUBLISHED_TOO = rows.origin.some((origin) => origin !== rows.origin[0]);
+const BOTH = rows.origin.includes(MEASURED) && rows.origin.some((origin) => origin !== MEASURED);
 
 // `hidden` holds families; `marked` is the row that stays ringed, `pointed` the one under the pointer.
 const state = { hidden: new Set(), published: true, marked: null, pointed: null };

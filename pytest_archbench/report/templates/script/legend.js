@@ -45,7 +45,7 @@ function startLegend() {
     for (const [family, chip] of chips) chip.hidden = !family.toLowerCase().includes(wanted);
   });
   const published = document.getElementById("published");
-  published.closest("label").hidden = !PUBLISHED_TOO;
+  published.closest("label").hidden = !BOTH;
   published.addEventListener("change", () => { state.published = published.checked; tell("filter"); });
   legend.open = !coarse && innerWidth > 700;
   on("filter", refresh);

@@ -153,7 +153,8 @@ def family_key(axes: Axes, looks: Mapping[str, Style], hollow: str = "") -> None
     spots = np.array([(6 + column * width / columns, height - 24 - row * step) for column, row in places])
     faces = [to_rgba(mark.fill, ALPHA) for _, mark in entries]
     if entries:
-        axes.scatter(spots[:, 0], spots[:, 1], s=46, color=faces, edgecolors=[mark.edge for _, mark in entries], linewidths=0.7)
+        edges = [mark.edge for _, mark in entries]
+        axes.scatter(spots[:, 0], spots[:, 1], s=46, color=faces, edgecolors=edges, linewidths=0.7)
     for (x, y), (name, _) in zip(spots, entries, strict=True):
         axes.text(x + 10, y, clipped(name, 30 // columns), size=8, va="center_baseline", parse_math=False)
 

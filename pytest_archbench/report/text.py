@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from pytest_archbench.report import mermaid
 from pytest_archbench.report.columns import COLUMNS, measured
+from pytest_archbench.report.figures import FIGURES
 from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, place
 from pytest_archbench.report.frames import Run, legible
+from pytest_archbench.report.palette import looks
 
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
-FAILED_SHARE, KNOWN_SHARE, TABLE_SHARE = 22_000, 12_000, 20_000
+FAILED_SHARE, IMPROVED_SHARE, KNOWN_SHARE, TABLE_SHARE = 20_000, 4_000, 9_000, 18_000
 LONGEST_NAME, LONGEST_SENTENCE = 80, 400
 SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory")
 
@@ -21,7 +24,7 @@ SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory")
 def summary(run: Run, networks: pd.DataFrame) -> str:
     """What failed and the ``networks`` of the run, in less than ``LIMIT`` bytes of UTF-8."""
     found = findings(run)
-    sections = (_head(run, found), _failed(found), _known(found), _chart(networks), _table(networks))
+    sections = (_head(run, found), _failed(found), _improved(found), _known(found), _chart(networks), _table(networks))
     return "\n".join(line for section in sections for line in section) + "\n"
 
 
@@ -45,11 +48,20 @@ def _failed(found: Findings) -> Iterator[str]:
         return
     yield "### What failed"
     yield ""
-    verdicts = (
-        f"- **{record['outcome']}** ({_where(record)}): {sentence(record['reason'])}" for record in found.failed
-    )
-    yield from fitting([*map(_broken, found.broken), *verdicts], FAILED_SHARE, "- and {} more")
+    yield from fitting([*map(_broken, found.broken), *map(_verdict, found.failed)], FAILED_SHARE, "- and {} more")
     yield ""
+
+
+def _improved(found: Findings) -> Iterator[str]:
+    if found.improved:
+        yield "### What improved"
+        yield ""
+        yield from fitting([*map(_verdict, found.improved)], IMPROVED_SHARE, "- and {} more")
+        yield ""
+
+
+def _verdict(record: Record) -> str:
+    return f"- **{record['outcome']}** ({_where(record)}): {sentence(record['reason'])}"
 
 
 def _broken(found: Broken) -> str:
@@ -70,8 +82,9 @@ def _known(found: Findings) -> Iterator[str]:
 
 
 def _chart(frame: pd.DataFrame) -> Iterator[str]:
-    if not frame.empty:
-        yield "![Top-1 accuracy against operations](figures/ball_chart.svg)"
+    chart = FIGURES["ball_chart"]
+    if not chart.lacking(frame):
+        yield from mermaid.ball_chart(chart(frame), chart.title, frame, looks(frame))
         yield ""
 
 

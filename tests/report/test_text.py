@@ -51,9 +51,52 @@ def test_it_folds_known_deviations() -> None:
     assert "alexnet macs: 714.0 MMAC, known deviation: convolutions only" in folded.group(1)
 
 
-def test_it_shows_the_networks_and_the_chart() -> None:
+POINT = re.compile(
+    r' {4}"(?P<name>[\w.:+? -]+)": \[(?P<x>0\.\d{3}), (?P<y>0\.\d{3})\] radius: (?P<r>\d+), color: #[0-9a-f]{6}'
+)
+"""A point of a Mermaid quadrant chart: its grammar knows whole radii only."""
+
+
+def chart(said: str) -> list[str]:
+    """The lines of the chart."""
+    return said.split("```mermaid\n")[1].split("```")[0].splitlines()
+
+
+def test_the_chart_is_drawn_by_the_host_and_needs_no_file() -> None:
+    _, kind, title, x, y, *points = chart(summary(*small()))
+    assert kind == "quadrantChart"
+    assert title == "    title Top-1 accuracy against operations; area for parameters"
+    assert x == '    x-axis "Operations from 0.714" --> "to 4.09 GMAC, logarithmic"'
+    assert y == '    y-axis "Top-1 from 56.6" --> "to 76 %"'
+    found = {match["name"]: match for match in map(POINT.fullmatch, points) if match}
+    assert list(found) == ["alexnet", "resnet50", "resnet18"]  # the largest first, so that none hides another
+    assert (found["alexnet"]["x"], found["alexnet"]["y"], found["alexnet"]["r"]) == ("0.050", "0.050", "24")
+    assert (found["resnet50"]["x"], found["resnet50"]["y"]) == ("0.950", "0.950")
+    assert found["resnet50"]["r"] == "15"  # 24 * sqrt(25 / 61)
+    # log10(1.814 / 0.714) / log10(4.089 / 0.714) = 0.534, and (69.64 - 56.62) / (76.01 - 56.62) = 0.671
+    assert (found["resnet18"]["x"], found["resnet18"]["y"]) == ("0.531", "0.654")
+
+
+def test_a_crowd_is_shown_by_its_front_and_the_best_of_its_families() -> None:
+    said = summary(*many(100, families=5))
+    assert len([line for line in chart(said) if POINT.fullmatch(line)]) == 16
+    assert "16 of 100 networks, those on the Pareto front first; all are in `figures/`." in said
+
+
+def test_no_name_breaks_out_of_the_chart() -> None:
+    name = 'a"]: [0, 0]\n```<script>'
+    run = Run(HEADER, (row(name, "macs", 5), row(name, "params", 7)))
+    *_, point = chart(summary(run, [published(frames.legible(name), 0.5)]))
+    assert POINT.fullmatch(point)
+
+
+def test_what_improved_is_told() -> None:
+    said = summary(Run(HEADER, (row("a", "latency", 5, verdicts=(verdict("improved", "a latency: faster"),)),)))
+    assert "### What improved\n\n- **improved** (cpu, batch 1): a latency: faster" in said
+
+
+def test_it_shows_the_networks() -> None:
     said = summary(*small())
-    assert "![Top-1 accuracy against operations](figures/ball_chart.svg)" in said
     # 76.01 % / 25 M = 3.04; the median of 20, 30 and 40 ms; no memory was measured, so it has no column.
     assert "| `resnet50` | cpu, batch 1 | 25.00 | 4.089 | 76.01 | 3.04 | 30.00 | bianco2018 |" in said
     assert "| `alexnet` | cpu, batch 1 | 61.00 | 0.714 | 56.62 | 0.928 | – | bianco2018 |" in said

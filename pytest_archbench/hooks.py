@@ -1,4 +1,4 @@
-"""Hooks that a user's conftest may implement."""
+"""Hooks that a user's conftest may implement, and how the one for the report is asked."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ def pytest_archbench_report(networks: pd.DataFrame) -> Mapping[str, Any]:  # typ
     (``docs/report.md`` lists the columns). A value is a matplotlib ``Figure``, a pandas ``DataFrame`` or ``Series``, or
     a drawing of ``pytest_archbench.report`` (``balls``, ``dots``, ``bars``, ``lines``): the page draws it like its own.
     """
+
+
+def given(config: pytest.Config, networks: pd.DataFrame) -> dict[str, Any]:
+    """What every ``pytest_archbench_report`` gives, by title; an exception in place of what one failed to give.
+
+    Each is asked alone and of a frame of its own, so that one that fails, or changes its frame, costs no other.
+    """
+    hook, manager = config.hook.pytest_archbench_report, config.pluginmanager
+    plugins = [implementation.plugin for implementation in hook.get_hookimpls()]
+    found: dict[str, Any] = {}
+    for plugin in plugins:
+        alone = manager.subset_hook_caller(hook.name, [other for other in plugins if other is not plugin])
+        try:
+            for answer in alone(networks=networks.copy()):
+                found |= answer
+        except Exception as error:  # noqa: BLE001  their function may raise anything, and the report is not lost for it
+            found[f"{hook.name} of {manager.get_name(plugin)}"] = error
+    return found

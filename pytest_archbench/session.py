@@ -6,16 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from filelock import FileLock, Timeout
 
-from pytest_archbench import against, environment, nodes, outputs, own, plan, store
+from pytest_archbench import against, environment, hooks, nodes, outputs, own, plan, store
 from pytest_archbench.against import Opponent
 from pytest_archbench.arena import Arena
-from pytest_archbench.baselines import key_of
 from pytest_archbench.catalogue import CatalogueError
 from pytest_archbench.checks import PROPERTY
 from pytest_archbench.claims import FEWEST
@@ -29,9 +29,6 @@ from pytest_archbench.replay import Beside
 from pytest_archbench.resume import Recorded
 from pytest_archbench.runner import Runner
 from pytest_archbench.yardsticks import Yardsticks
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError, against.NoOpponent)
 MISTAKE = "archbench_mistake"
@@ -302,33 +299,14 @@ class Session:
     def _render(self, session: pytest.Session) -> None:
         self._run = store.read(self.out)
         try:
-            rendered = outputs.publish(self._run, self.out, self.published, families=self._families(), give=self._given)
-            self._rendered, self._faults = rendered
+            give = partial(hooks.given, self.config)
+            self._rendered, self._faults = outputs.publish(self._run, self.out, self.published, give=give)
         except OSError as error:
             advice = f"the journal is whole: mend it and run archbench report {self.out}"
             where = error.filename2 or error.filename or self.out
             self._unrendered = f"the report cannot be written: {where}: {error.strerror}; {advice}"
         if self._unrendered or self._faults:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-
-    def _families(self) -> dict[str, str]:
-        return {key_of(architecture): architecture.family for architecture in self.plan.architectures}
-
-    def _given(self, networks: pd.DataFrame) -> dict[str, Any]:
-        """Figures and tables of conftests by title; an exception in place of what a function failed to give."""
-        manager = self.config.pluginmanager
-        plugins = [hook.plugin for hook in self.config.hook.pytest_archbench_report.get_hookimpls()]
-        found: dict[str, Any] = {}
-        for plugin in plugins:
-            ask = manager.subset_hook_caller(
-                "pytest_archbench_report", [each for each in plugins if each is not plugin]
-            )
-            try:
-                for answer in ask(networks=networks.copy()):
-                    found |= answer
-            except Exception as error:  # noqa: BLE001  their function may raise anything, and the report is not lost for it
-                found[f"pytest_archbench_report of {manager.get_name(plugin)}"] = error
-        return found
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._run is not None:

@@ -15,8 +15,7 @@ import click
 from pytest_archbench import store
 from pytest_archbench.baselines import Published
 from pytest_archbench.bounds import BOUNDS, Bound
-from pytest_archbench.cli.terminal import make_plan, measured, number, or_say, printable, table
-from pytest_archbench.registry import UnknownName, near
+from pytest_archbench.cli.terminal import make_plan, measured, number, or_say, printable, require_sources, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +112,7 @@ def _of_run(path: Path, figures: Sequence[Any]) -> tuple[pd.DataFrame, Failures]
 def _of_source(source: str, published: Published, figures: Sequence[Any]) -> pd.DataFrame:
     from pytest_archbench.report.published import published as of_figures
 
-    if source not in published.sources:
-        raise UnknownName(f"--published: unknown source {source!r}: {near(source, published.sources)}")
+    require_sources([source], published)
     return of_figures([figure for figure in figures if figure.source == source], others=figures)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pytest_archbench import outputs, store
-from pytest_archbench.baselines import Published, key_of
-from pytest_archbench.cli.terminal import make_plan, or_say, printable
-from pytest_archbench.registry import UnknownName, near
+from pytest_archbench.baselines import key_of
+from pytest_archbench.cli.terminal import make_plan, or_say, printable, require_sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,15 +42,9 @@ def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, c
     journal all is drawn that can be read; the exit code then is 1.
     """
     paths = runs or (() if sources else (REPORTS,))
-    read = or_say(lambda: [store.salvage(path) for path in paths])
-    found, faults = [run for run, _ in read], [f"left out: {said}" for _, damage in read for said in damage]
-    faults += [
-        f"{path}: no measurements: run pytest --archbench first"
-        for path, (run, _) in zip(paths, read, strict=True)
-        if not run.rows
-    ]
+    found, faults = or_say(lambda: _read(paths))
     planned = make_plan(_suites(sources) if sources else "")
-    or_say(lambda: _known(sources, planned.published))
+    or_say(lambda: require_sources(sources, planned.published))
     run = outputs.merged(found) if found else store.Run({"run": "published figures: " + ", ".join(sources)}, ())
     families = {key_of(each): each.family for each in planned.architectures} if sources else {}
     rendered = outputs.publish(
@@ -69,6 +63,17 @@ def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, c
         raise SystemExit(1)
 
 
+def _read(paths: Iterable[Path]) -> tuple[list[store.Run], list[str]]:
+    """The runs, and what of their journals is damaged or absent. Raises: JournalError."""
+    runs, faults = [], []
+    for path in paths:
+        run, damage = store.salvage(path)
+        runs.append(run)
+        faults += [f"left out: {said}" for said in damage]
+        faults += [] if run.rows else [f"{path}: no measurements: run pytest --archbench first"]
+    return runs, faults
+
+
 def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
@@ -77,12 +82,6 @@ def _suites(sources: tuple[str, ...]) -> str:
     """The suites that know the families of what ``sources`` measured: those of a library for its own list of models."""
     libraries = [name for name in ("torchvision", "timm") if f"{name}_suite" in sources]
     return ",".join([PAPERS, *libraries])
-
-
-def _known(sources: tuple[str, ...], published: Published) -> None:
-    for source in sources:
-        if source not in published.sources:
-            raise UnknownName(f"--published: unknown source {source!r}: {near(source, published.sources)}")
 
 
 def _given(conftest: Path, networks: pd.DataFrame) -> Any:

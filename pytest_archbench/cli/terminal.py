@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from pytest_archbench import history, outputs, own, plan, store
+from pytest_archbench.baselines import Published
 from pytest_archbench.records import Number
+from pytest_archbench.registry import UnknownName, near
 from pytest_archbench.units import readable, relative, relative_change
 
 T = TypeVar("T")
@@ -36,10 +38,14 @@ def measured(path: Path) -> store.Run:
     run = store.read(path)
     if not run.rows:
         raise store.JournalError(f"{path}: expected measured cases; got none: run pytest --archbench first")
-    try:
-        return outputs.latest(run)
-    except TypeError as error:  # a device or a batch size that is no name and no number
-        raise store.JournalError(f"{path}: not as a run writes it ({error})") from None
+    return outputs.latest(run)
+
+
+def require_sources(sources: Iterable[str], published: Published) -> None:
+    """Raises: UnknownName where nobody of that name has published anything."""
+    for source in sources:
+        if source not in published.sources:
+            raise UnknownName(f"--published: unknown source {source!r}: {near(source, published.sources)}")
 
 
 def case_name(case: history.Key) -> str:

@@ -215,7 +215,7 @@ def test_values_beyond_any_ratio_are_compared_all_the_same(tmp_path: Path) -> No
         ('{"schema": 1, "run": "x"}\n{"metric": "macs"}\n', "b.jsonl:2: not a measurement"),
         (
             f'{{"schema": 1, "run": "x"}}\n{json.dumps(macs(1, conditions={"device": ["cpu"]}))}\n',
-            "b.jsonl: not as a run",
+            "b.jsonl: resnet18 macs: started: expected a time",
         ),
         (f'{{"schema": 1, "run": 5}}\n{json.dumps(macs(1))}\n', "b.jsonl: resnet18 macs: run: expected a name"),
         (f'{{"schema": 1, "run": "x", "devices": []}}\n{json.dumps(latency(1))}\n', "b.jsonl: resnet18 latency: "),

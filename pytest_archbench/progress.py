@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_archbench.store import Run
-from pytest_archbench.tally import tally
+from pytest_archbench.tally import duels, tally
 
 EVERY = 15.0
 """Seconds between two lines where the output is a file; on a terminal each case shows its text."""
@@ -123,13 +123,7 @@ def places(written: Sequence[Path]) -> list[str]:
 
 def compared(run: Run) -> list[str]:
     """What was timed against another side, the largest change first."""
-    sentences = [
-        (abs(verdict["change"] or 0.0), verdict["reason"])
-        for row in run.rows
-        for verdict in row["verdicts"]
-        if "log_ratios" in row.get("against", {}) and verdict["source"] == row["against"]["side"]
-    ]
-    said = [sentence for _, sentence in sorted(sentences, reverse=True)]
+    said = [verdict["reason"] for _, verdict in duels(run.rows)]
     left = len(said) - MOST_COMPARED
     return [*said[:MOST_COMPARED], *([f"and {left} more in the journal"] if left > 0 else [])]
 

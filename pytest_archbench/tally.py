@@ -39,3 +39,14 @@ def tally(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """How often each word is said of a run's rows, the worst word first; a word that is never said is left out."""
     counted = Counter(word for row in rows for word in words(row))
     return {word: counted[word] for word in sorted(counted, key=lambda word: (rank(word), word))}
+
+
+def duels(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The rows of what was timed against another side, each with its verdict on that, the largest change first."""
+    found = [
+        (row, verdict)
+        for row in rows
+        for verdict in row.get("verdicts") or ()
+        if "log_ratios" in (against := row.get("against") or {}) and verdict.get("source") == against.get("side")
+    ]
+    return sorted(found, key=lambda pair: -abs(pair[1].get("change") or 0.0))

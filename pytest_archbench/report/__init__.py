@@ -109,7 +109,7 @@ def together(run: Run, literature: Literature) -> pd.DataFrame:
     families = {**(literature.families or {}), **dict(zip(measured["topology"], measured["family"], strict=True))}
     chosen = [figure for figure in literature.figures if figure.source in literature.shown]
     others = published_frame(chosen, families, literature.figures)
-    return pd.concat([each for each in (measured, others) if not each.empty] or [measured], ignore_index=True)
+    return frames.framed([*measured.to_dict("records"), *others.to_dict("records")])
 
 
 def _at_hand(networks: pd.DataFrame) -> pd.DataFrame:

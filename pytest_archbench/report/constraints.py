@@ -124,16 +124,21 @@ def under_limits(
     return shown
 
 
-def note(frame: pd.DataFrame, batch_size: int = 1) -> str:
-    """What a reader of ``under_limits`` must know: whose memory counts where a device has no figures; else empty."""
+def note(frame: pd.DataFrame, device: str = "", batch_size: int = 1) -> str:
+    """What a reader of ``under_limits`` must know: whose memory counts where a device has no figures; else empty.
+
+    Of one ``device``, or of all.
+    """
     here = frame[frame["batch_size"] == batch_size]
     without = _lacks_memory(here)
     borrowing = without & lent(here)["peak_memory"].notna()
     sentences = []
-    for (origin, device), _ in here[borrowing].groupby(["origin", "device"], sort=False):
+    for (origin, borrower), _ in here[borrowing].groupby(["origin", "device"], sort=False):
+        if device not in ("", borrower):
+            continue
         own = here[(here["origin"] == origin) & ~without]["device"]
         sentences.append(
-            f"{legible(device)} has no figures of memory: those of {' and '.join(map(legible, own.unique()))} count."
+            f"{legible(borrower)} has no figures of memory: those of {' and '.join(map(legible, own.unique()))} count."
         )
     return " ".join(sentences)
 

@@ -23,6 +23,8 @@ Draw = Callable[[pd.DataFrame], Drawing]
 ONE_BATCH_SIZE = (
     "no network has two batch sizes on one device. To measure: `pytest --archbench --archbench-batch-size=1,2,4,8,16`."
 )
+ONE = ["origin", "architecture", "input_shape"]
+"""What makes a network one of a figure."""
 SETTING = tuple(key for key in CONDITIONS if key != "batch_size")
 
 
@@ -120,8 +122,8 @@ def lines(frame: pd.DataFrame, key: str) -> Drawing:
     """A line for each network over the batch sizes it was measured at, two at least, a panel for each device."""
     panels = []
     for title, rows in devices(frame):
-        ordered = rows.sort_values(["origin", "architecture", "batch_size"], kind="stable")
-        several = ordered.groupby(["origin", "architecture"])["batch_size"].transform("nunique") > 1
+        ordered = rows.sort_values([*ONE, "batch_size"], kind="stable")
+        several = ordered.groupby(ONE)["batch_size"].transform("nunique") > 1
         panels.append(Panel(tuple(ordered.index[several]), title))
     return Drawing("lines", Axis(key, log=True), _filled(panels), Axis("batch_size", log=True))
 
@@ -132,7 +134,7 @@ def _filled(panels: Iterable[Panel]) -> tuple[Panel, ...]:
 
 def _networks(frame: pd.DataFrame) -> pd.DataFrame:
     """Each network once of each origin: what no device changes is the same in all its rows."""
-    found: pd.DataFrame = frame.drop_duplicates(["origin", "architecture", "input_shape"])
+    found: pd.DataFrame = frame.drop_duplicates(ONE)
     return found
 
 
@@ -153,16 +155,21 @@ def _settings(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     sizes = frame.groupby("batch_size", dropna=False)["architecture"].nunique()
     for size in sorted(sizes.index, key=lambda each: (-sizes[each], each)):
         for title, rows in devices(frame[frame["batch_size"].eq(size)]):
-            yield f"{title}, batch {size}", str(size), rows.drop_duplicates(["origin", "architecture", "input_shape"])
+            yield f"{title}, batch {_whole(size)}", str(_whole(size)), rows.drop_duplicates(ONE)
 
 
 def _title(setting: Sequence[Any]) -> str:
     """``cpu, float32, 2 threads, contiguous, eager``; a published figure names the device alone."""
     named = dict(zip(SETTING, setting, strict=True))
-    shown = {key: legible(value) for key, value in named.items() if not pd.isna(value)}
-    if "threads" in shown:
-        shown["threads"] = counted(int(shown["threads"]), "thread") if shown["threads"].isdigit() else shown["threads"]
-    return ", ".join(shown.values()) or "no device"
+    shown = {key: _whole(value) for key, value in named.items() if not pd.isna(value)}
+    if isinstance(threads := shown.get("threads"), int):
+        shown["threads"] = counted(threads, "thread")
+    return ", ".join(map(legible, shown.values())) or "no device"
+
+
+def _whole(value: Any) -> Any:
+    """Beside rows without one, pandas makes a whole number a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @figure("ball_chart", title="Top-1 accuracy against operations", needs=("macs", "top1", "params"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ import pandas as pd
 
 from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.report import frames
-from pytest_archbench.tally import UNMEASURED, tally
+from pytest_archbench.tally import UNMEASURED, duels, tally
 
-Record = Mapping[Hashable, Any]
+Record = Mapping[Any, Any]
 
 FAILING = tuple(outcome for outcome, result in RESULTS.items() if result == "fail")
 
@@ -42,7 +42,8 @@ class Broken:
 class Findings:
     """Records of ``frames.verdicts`` by what they mean, and of ``frames.cases`` that gave no number.
 
-    ``counts`` is the run's ``tally``; ``skipped`` the reasons of skipped cases.
+    ``counts`` is the run's ``tally``; ``duels`` what was timed against another side, whatever came of it, the largest
+    change first; ``skipped`` the reasons of skipped cases.
     """
 
     counts: dict[str, int]
@@ -51,6 +52,7 @@ class Findings:
     improved: list[Record]
     known: list[Record]
     inconclusive: list[Record]
+    duels: list[Record]
     skipped: dict[str, int]
 
 
@@ -64,6 +66,7 @@ def findings(run: frames.Run) -> Findings:
         improved=_records(verdicts, "outcome", ("improved",)),
         known=_records(verdicts, "outcome", ("known deviation",)),
         inconclusive=_records(verdicts[verdicts["status"] == "ok"], "outcome", ("inconclusive",)),
+        duels=[frames.verdict_record(row, verdict) for row, verdict in duels(run.rows)],
         skipped=dict(Counter(cases.loc[cases["status"] == "skipped", "message"]).most_common()),
     )
 

@@ -145,11 +145,12 @@ def _input_shape(row: Row) -> str:
 
 def verdicts(run: Run) -> pd.DataFrame:
     """One row per verdict; ``unit`` is that of ``baseline`` as its source prints it, ``change`` is relative."""
-    found = [_verdict(row, verdict) for row in run.rows for verdict in row.get("verdicts") or ()]
+    found = [verdict_record(row, verdict) for row in run.rows for verdict in row.get("verdicts") or ()]
     return _typed(pd.DataFrame(found, columns=list(VERDICT_COLUMNS), dtype=object), {"change": "float64"})
 
 
-def _verdict(row: Row, verdict: Mapping[str, Any]) -> dict[str, Any]:
+def verdict_record(row: Row, verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of ``verdicts``."""
     conditions = _conditions(row)
     return {
         **_identity(row),
@@ -178,13 +179,13 @@ def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequenc
     return framed(record for rows in by_name.values() for record in _network_rows(rows, accuracies))
 
 
-def framed(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def framed(records: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
     """Records of networks as a frame with every column, numbers as float64 and NaN where there is none."""
     frame = pd.DataFrame([derived(record) for record in records], columns=list(NETWORK_COLUMNS), dtype=object)
     return _typed(frame, dict.fromkeys(QUANTITIES, "float64"))
 
 
-def derived(record: Mapping[str, Any]) -> dict[str, Any]:
+def derived(record: Mapping[Any, Any]) -> dict[str, Any]:
     """A record with what its own numbers say: nothing is derived from a number that is absent.
 
     Time per image is latency over batch size, images per second its inverse unless throughput was measured, power

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from pytest_archbench.report import marks
 from pytest_archbench.report.columns import COLUMNS, fixed
 from pytest_archbench.report.drawing import Axis, Drawing, Law, Panel
+from pytest_archbench.report.figures import ONE
 from pytest_archbench.report.frames import MEASURED
 from pytest_archbench.report.palette import MUTED, Style
 
@@ -171,7 +172,7 @@ def _to_name(drawing: Drawing, panel: Panel, rows: pd.DataFrame) -> list[int]:
     """Row labels of the marks to name, the most telling first; a network that is there twice is named once."""
     first = rows.assign(own=rows["origin"] == MEASURED).sort_values("own", ascending=False, kind="stable")
     once = first.drop_duplicates("architecture")
-    if drawing.size and len(rows) <= ALL_LABELLED:
+    if drawing.size and len(once) <= ALL_LABELLED:
         return list(once.index)
     if panel.law is not None and drawing.x is not None:
         expected = panel.law.offset + panel.law.scale * once[drawing.x.column] ** panel.law.exponent
@@ -233,7 +234,7 @@ def _lines(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
         marks.frame_blobs(axes, centres, reach=8)
         axes.set_xticks(sorted(set(_values(every, drawing.x))))
         ends, names = [], []
-        for _, line in rows.groupby(["origin", "architecture"], sort=False):
+        for _, line in rows.groupby(ONE, sort=False):
             look = looks[line["family"].iloc[0]]
             x, y = _values(line, drawing.x), _values(line, drawing.y)
             face = "none" if line["origin"].iloc[0] in _hollow(every) else look.fill

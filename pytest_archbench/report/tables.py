@@ -79,7 +79,7 @@ def limits(frame: pd.DataFrame) -> Iterable[Table]:
     for (origin, device), rows in found.groupby(["origin", "device"], sort=False, dropna=False):
         of = "" if origin == MEASURED else f" ({origin})"
         title = f"The most accurate networks under limits: {legible(device)}, batch 1{of}"
-        yield Table(title, rows, constraints.note(frame[frame["origin"] == origin]), _by_speed(rows))
+        yield Table(title, rows, constraints.note(frame[frame["origin"] == origin], str(device)), _by_speed(rows))
 
 
 def _by_speed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from pytest_archbench.report.palette import looks
 
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
-FAILED_SHARE, IMPROVED_SHARE, KNOWN_SHARE, TABLE_SHARE = 20_000, 4_000, 9_000, 18_000
+FAILED_SHARE, IMPROVED_SHARE, DUELS_SHARE, KNOWN_SHARE, TABLE_SHARE = 16_000, 4_000, 8_000, 8_000, 16_000
 LONGEST_NAME, LONGEST_SENTENCE = 80, 400
 SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory")
 
@@ -24,7 +24,8 @@ SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory")
 def summary(run: Run, networks: pd.DataFrame) -> str:
     """What failed and the ``networks`` of the run, in less than ``LIMIT`` bytes of UTF-8."""
     found = findings(run)
-    sections = (_head(run, found), _failed(found), _improved(found), _known(found), _chart(networks), _table(networks))
+    verdicts = (_head(run, found), _failed(found), _improved(found), _duels(found), _known(found))
+    sections = (*verdicts, _chart(networks), _table(networks))
     return "\n".join(line for section in sections for line in section) + "\n"
 
 
@@ -57,6 +58,14 @@ def _improved(found: Findings) -> Iterator[str]:
         yield "### What improved"
         yield ""
         yield from fitting([*map(_verdict, found.improved)], IMPROVED_SHARE, "- and {} more")
+        yield ""
+
+
+def _duels(found: Findings) -> Iterator[str]:
+    if found.duels:
+        yield f"### Measured in turn against {sentence(found.duels[0]['source'])}"
+        yield ""
+        yield from fitting([*map(_verdict, found.duels)], DUELS_SHARE, "- and {} more")
         yield ""
 
 

@@ -13,7 +13,7 @@ from pytest_archbench.report.columns import COLUMNS
 from pytest_archbench.report.drawing import Drawing
 from pytest_archbench.report.palette import Style
 
-IDENTITY = ("architecture", "family", "device", "batch_size", "origin")
+IDENTITY = ("architecture", "family", "device", "batch_size", "input_shape", "origin")
 
 
 def payload(

@@ -219,6 +219,8 @@ def test_table_3_is_whole_and_nothing_is_found_that_it_does_not_print() -> None:
     assert found == {key: value[:2] for key, value in EXPLAINED.items()}
     assert all(each.tied for each in differences(BIANCO, RANKS))
     assert note(BIANCO) == f"{JETSON} has no figures of memory: those of {TITAN} count."
+    assert note(BIANCO, JETSON) == note(BIANCO)
+    assert note(BIANCO, TITAN) == ""
 
 
 def test_table_3_is_the_same_by_the_memory_of_figure_4_and_with_the_densenets_put_right() -> None:

@@ -145,6 +145,24 @@ def test_a_panel_says_its_threads(threads: int, said: str) -> None:
     assert panels[0].title == f"cpu, float32, {said} contiguous, eager, batch 1"
 
 
+def test_a_panel_says_its_threads_also_beside_networks_without_any() -> None:
+    run = Run(HEADER, (row("a", "macs", 1e9), row("a", "latency", 0.1, threads=2)))
+    others = frames.networks(run).assign(origin="bianco2018", device="board", threads=None)
+    both = frames.framed([*frames.networks(run).to_dict("records"), *others.to_dict("records")])
+    titles = [panel.title for panel in FIGURES["latency_operations"](both).panels]
+    assert titles == [
+        "cpu, float32, 2 threads, contiguous, eager, batch 1",
+        "board, float32, contiguous, eager, batch 1",
+    ]
+
+
+def test_batch_sizes_of_two_inputs_are_no_line() -> None:
+    rows = (row("a", "latency", 0.1, batch_size=1), row("a", "latency", 0.2, batch_size=2))
+    frame = frames.networks(Run(HEADER, rows))
+    assert len(FIGURES["time_batch"](frame).panels) == 1
+    assert FIGURES["time_batch"](frame.assign(input_shape=["[3, 32, 32]", "[3, 64, 64]"])).panels == ()
+
+
 def test_a_network_without_operations_is_left_out_and_not_drawn_at_zero() -> None:
     rows = (row("a", "macs", 0), row("a", "params", 7), row("b", "macs", 5), row("b", "params", 7))
     run, accuracies = Run(HEADER, rows), [published("a", 0.5), published("b", 0.6)]

@@ -10,7 +10,7 @@ import pytest
 from report_data import row, verdict
 
 from pytest_archbench.records import Outcome, Status
-from pytest_archbench.tally import UNMEASURED, WORDS, rank, tally, words
+from pytest_archbench.tally import UNMEASURED, WORDS, duels, rank, tally, words
 
 SILENT = verdict("inconclusive", "a macs: not measured, inconclusive against bianco2018: failed: no such head")
 
@@ -51,6 +51,23 @@ def test_every_status_and_outcome_has_its_word() -> None:
 def test_nothing_said_is_nothing_counted() -> None:
     assert tally([]) == {}
     assert tally([row("a", "macs", 5)]) == {}
+
+
+def test_duels_are_what_was_timed_in_turn_the_largest_change_first() -> None:
+    against = {"side": "main", "log_ratios": [0.1]}
+    small = verdict("passed", "a is as fast", "main", 0.001)
+    large = verdict("improved", "b is faster", "main", -0.2)
+    rows = [
+        row("a", "latency", 0.1, verdicts=(small, verdict("passed"))) | {"against": against},
+        row("b", "latency", 0.1, verdicts=(large,)) | {"against": against},
+        row("c", "params", 5, verdicts=(verdict("passed", "c has as many", "main", 0.0),))
+        | {"against": {"side": "main"}},
+        row("d", "latency", 0.1, verdicts=(verdict("passed", "d", "main"),)),
+    ]
+    assert [(each["architecture"], said["reason"]) for each, said in duels(rows)] == [
+        ("b", "b is faster"),
+        ("a", "a is as fast"),
+    ]
 
 
 def test_counting_needs_neither_pandas_nor_matplotlib() -> None:

@@ -90,6 +90,16 @@ def test_no_name_breaks_out_of_the_chart() -> None:
     assert POINT.fullmatch(point)
 
 
+def test_what_was_measured_in_turn_is_told_whatever_came_of_it() -> None:
+    said = verdict("passed", "a latency: as fast (-0.1 % to +0.2 %)", "main (27aea02aec)", 0.0005)
+    timed = row("a", "latency", 0.1, verdicts=(said,)) | {"against": {"side": "main (27aea02aec)", "log_ratios": [0.0]}}
+    text_of_it = summary(Run(HEADER, (timed,)))
+    assert (
+        "### Measured in turn against main (27aea02aec)\n\n- **passed** (cpu, batch 1): a latency: as fast"
+        in text_of_it
+    )
+
+
 def test_what_improved_is_told() -> None:
     said = summary(Run(HEADER, (row("a", "latency", 5, verdicts=(verdict("improved", "a latency: faster"),)),)))
     assert "### What improved\n\n- **improved** (cpu, batch 1): a latency: faster" in said

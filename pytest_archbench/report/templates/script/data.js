@@ -15,6 +15,7 @@ const tell = (event) => listeners[event].forEach((listener) => listener());
 
 const shows = (row) => !state.hidden.has(rows.family[row]) && (state.published || rows.origin[row] === MEASURED);
 const isPublished = (row) => rows.origin[row] !== MEASURED;
+const isHollow = (row) => BOTH && isPublished(row); // beside measured ones: alone they are as good as any
 
 // null where it was not measured: a column that no row has is not in the data at all.
 const valueOf = (key, row) => rows[key]?.[row] ?? null;

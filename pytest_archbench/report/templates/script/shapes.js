@@ -9,16 +9,16 @@ const OTHER = { fill: "#9aa1ab", edge: "#ffffff" };
 
 const styleOf = (row) => data.styles[rows.family[row]] ?? OTHER;
 
-// Solid for what was measured here, hollow for what others published.
+// Solid for what was measured here, hollow beside it for what others published.
 function marker(points, look) {
   const edge = (row) => (styleOf(row).edge === OTHER.edge ? look.paper : look.ink);
   return {
     color: points.map(({ row }) => styleOf(row).fill),
-    symbol: points.map(({ row }) => (isPublished(row) ? "circle-open" : "circle")),
+    symbol: points.map(({ row }) => (isHollow(row) ? "circle-open" : "circle")),
     opacity: 0.85,
     line: {
-      color: points.map(({ row }) => (isPublished(row) ? styleOf(row).fill : edge(row))),
-      width: points.map(({ row, radius }) => (isPublished(row) ? 1.7 : Math.min(1, radius / 6))),
+      color: points.map(({ row }) => (isHollow(row) ? styleOf(row).fill : edge(row))),
+      width: points.map(({ row, radius }) => (isHollow(row) ? 1.7 : Math.min(1, radius / 6))),
     },
   };
 }
@@ -147,7 +147,7 @@ function ballsOf(chart, panel, view, range, look) {
     panel.front.map((row) => inUnit(chart.x.column, row)), panel.front.map((row) => inUnit(chart.y.column, row)),
     { color: look.muted, width: 1.2, dash: "dash" }, "front",
   );
-  const lines = [...titles(panel), ...(front ? [{ text: "dashed: the Pareto front" }] : []), ...(panel.law ? [{ text: lawText(chart, panel.law) }] : [])];
+  const lines = [...titles(panel), ...(panel.law ? [{ text: lawText(chart, panel.law) }] : [])];
   return {
     traces: [front, panel.law && lawTrace(chart, panel, look), balls, nameTrace(byImportance(points, chart, panel), points, frame, look)].filter(Boolean),
     layout: layout(view, look, lines, axisLook(chart.x, range.x, marksAcross(view), look), axisLook(chart.y, range.y, marksUp(view), look)),
@@ -159,7 +159,7 @@ function ballsOf(chart, panel, view, range, look) {
 function linesOf(chart, panel, view, range, look) {
   const frame = plotted(view, chart, range, panel);
   const visible = frame.rows.filter(shows);
-  const paths = grouped(visible, (row) => JSON.stringify([rows.family[row], rows.origin[row], rows.architecture[row]]));
+  const paths = grouped(visible, (row) => JSON.stringify([rows.family[row], rows.origin[row], rows.architecture[row], rows.input_shape[row]]));
   for (const path of paths.values()) path.sort((a, b) => valueOf(chart.x.column, a) - valueOf(chart.x.column, b));
   const bundles = grouped([...paths.values()], ([row]) => JSON.stringify([rows.family[row], rows.origin[row]]));
   const keys = [chart.y.column];
@@ -171,7 +171,7 @@ function linesOf(chart, panel, view, range, look) {
     return {
       type: "scatter", mode: "lines+markers", name: "networks", x: from(chart.x.column), y: from(chart.y.column),
       customdata: path, hoverinfo: "text", hovertext: path.map((row) => (row === null ? "" : hover(row, keys))), connectgaps: false,
-      line: { color: fill, width: 1.6, dash: isPublished(bundle[0][0]) ? "dot" : "solid" },
+      line: { color: fill, width: 1.6, dash: isHollow(bundle[0][0]) ? "dot" : "solid" },
       marker: { ...marker(points, look), size: 7 }, cliponaxis: true,
     };
   });
@@ -201,8 +201,8 @@ function barsOf(chart, panel, view, range, look) {
     text: bars.map((row) => fixed(valueOf(chart.y.column, row) / scale, decimals)), textposition: "outside", textangle: 0,
     textfont: { size: view.row.text - 1, color: look.muted }, cliponaxis: false,
     marker: {
-      color: bars.map((row, place) => (isPublished(row) ? "rgba(0,0,0,0)" : color[place])),
-      line: { color: line.color, width: bars.map((row) => (isPublished(row) ? 1.7 : 0)) },
+      color: bars.map((row, place) => (isHollow(row) ? "rgba(0,0,0,0)" : color[place])),
+      line: { color: line.color, width: bars.map((row) => (isHollow(row) ? 1.7 : 0)) },
     },
   };
   const room = view.margin.l - 10;
@@ -225,7 +225,7 @@ function barsOf(chart, panel, view, range, look) {
 function viewOf(chart, panel, width, medium) {
   const top = MARGIN.t + (coarse && medium === "screen" ? TOUCHED : 0);
   const row = ROW[medium];
-  const lines = (panel.title ? 1 : 0) + (panel.front.length > 1 ? 1 : 0) + (panel.law ? 1 : 0);
+  const lines = (panel.title ? 1 : 0) + (panel.law ? 1 : 0);
   if (chart.kind !== "bars") {
     const height = Math.round(Math.min(Math.max(width * 0.62, 300), 640));
     const margin = { ...MARGIN, t: top + lines * LINE_HEIGHT };

@@ -135,7 +135,8 @@ def test_bianco_fig_4_is_a_line(of: dict[str, pd.DataFrame]) -> None:
     law = fits.law(*zip(*pairs, strict=True), "line")
     assert law is not None
     assert panel.law is not None
-    assert (panel.law.scale, panel.law.offset / 2**20) == pytest.approx((law.scale, law.offset))
+    # Where a marker of the chart is partly hidden (8 MiB), Table 2 says it more exactly (0.005 GiB), and is taken.
+    assert (panel.law.scale, panel.law.offset / 2**20) == pytest.approx((law.scale, law.offset), rel=1e-3)
 
 
 def test_the_block_types_are_those_of_the_logs(of: dict[str, pd.DataFrame]) -> None:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test test-slow lint race race-noise race-memory clean help
+.PHONY: bench test test-slow lint race race-noise race-memory race-report clean help
 
 bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
 	$(BIN)/pytest --archbench --device=cpu
@@ -28,6 +28,9 @@ race-noise: $(INSTALLED) ## false alarms, detection and smallest detectable chan
 
 race-memory: $(INSTALLED) ## peak host memory: how well it repeats, and against torch's profiler
 	$(BIN)/python tools/race_memory.py
+
+race-report: $(INSTALLED) ## how long the report of a large run takes, and how large its page is
+	$(BIN)/python tools/race_report.py
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

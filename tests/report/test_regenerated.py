@@ -131,8 +131,7 @@ def test_bianco_fig_4_is_a_line(of: dict[str, pd.DataFrame]) -> None:
     assert len(panel.rows) == len(files) == len(memory) == 40
     # Three networks have their numbers in the text as well, more exactly than they can be read off the chart.
     assert [str(values[-1]) for values in memory.values() if len(values) > 1] == ["648", "943", "921"]
-    pairs = [(float(files[key][-1]), float(memory[key][-1])) for key in files]
-    law = fits.law(*zip(*pairs, strict=True), "line")
+    law = fits.law([float(files[key][-1]) for key in files], [float(memory[key][-1]) for key in files], "line")
     assert law is not None
     assert panel.law is not None
     # Where a marker of the chart is partly hidden (8 MiB), Table 2 says it more exactly (0.005 GiB), and is taken.

@@ -55,9 +55,14 @@ def rows(size: Size) -> list[dict[str, Any]]:
         macs, params = math.exp(chance.gauss(math.log(4e9), 1.1)), math.exp(chance.gauss(math.log(25e6), 0.9))
         top1 = min(0.9, 0.74 + 0.03 * math.log(macs / 4e9) + chance.gauss(0, 0.025))
         seconds = 2e-11 * macs * math.exp(chance.gauss(0, 0.3))
-        counts = (("params", "count", round(params)), ("macs", "MAC", round(macs)),
-                  ("model_size", "B", round(params) * 4), ("activations", "count", round(macs / 300)), ("top1_accuracy", "fraction", top1),
-                  ("top5_accuracy", "fraction", (1 + 2 * top1) / 3))  # fmt: skip
+        counts = (
+            ("params", "count", round(params)),
+            ("macs", "MAC", round(macs)),
+            ("model_size", "B", round(params) * 4),
+            ("activations", "count", round(macs / 300)),
+            ("top1_accuracy", "fraction", top1),
+            ("top5_accuracy", "fraction", (1 + 2 * top1) / 3),
+        )
         found += [row(name, family, metric, unit, value) for metric, unit, value in counts]
         for batch in size.batch_sizes:
             memory = params * 4 + macs / 100 * batch

@@ -102,7 +102,7 @@ def test_it_attaches_a_known_deviation_with_the_text_of_its_reason(tmp_path: Pat
 
 
 def test_it_carries_figures_without_a_counterpart_and_makes_no_baseline_of_them(tmp_path: Path) -> None:
-    text = GOOD.replace(FIGURE, FIGURE.replace("macs", "constrained_rank").replace('"G"', '"rank"'))
+    text = GOOD.replace(FIGURE, FIGURE.replace("macs", "depth").replace('"G"', '"layers"'))
     source, figures = read(write(tmp_path, text))
     assert (source.figures, figures) == (1, [])
 

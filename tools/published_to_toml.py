@@ -19,7 +19,7 @@ from counted import catalogue_lookup, suite_lookup, topologies
 from deviation_list import update
 from deviations import Lookup, Rule, reason, rules
 from published_rows import Figure, distinct, document, figure, filings, rows
-from suite_tables import timm_figures, torchvision_figures
+from suite_tables import timm_accuracies, timm_figures, torchvision_figures
 
 from pytest_archbench.baselines import read
 from pytest_archbench.conversions import CONVERSIONS, WITHOUT_COUNTERPART
@@ -72,8 +72,8 @@ def torchvision(directory: Path, _sources: Any, cache: Path | None) -> tuple[Loo
 
 
 def timm(directory: Path, _sources: Any, cache: Path | None) -> tuple[Lookup, dict[str, list[Figure]]]:
-    """One of timm's own tables under timm's own names."""
-    return suite_lookup("timm", cache), {"timm_suite": timm_figures(directory)}
+    """timm's own tables under timm's own names."""
+    return suite_lookup("timm", cache), {"timm_suite": [*timm_figures(directory), *timm_accuracies(directory)]}
 
 
 SUITES: dict[str, Callable[..., tuple[Lookup, dict[str, list[Figure]]]]] = {

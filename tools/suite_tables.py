@@ -16,6 +16,7 @@ TIMM_TABLES = {
 }
 """By version of torch, newest first. Tables of one version agree with each other: no device changes a count."""
 
+TIMM_ACCURACIES = "results-imagenet.csv"
 TIMM_COLUMNS = {"infer_gmacs": ("macs", "G"), "infer_macts": ("activations", "M"), "param_count": ("params", "M")}
 TORCHVISION_METRICS = ("macs", "params", "top1_accuracy", "top5_accuracy")
 
@@ -56,6 +57,24 @@ def timm_figures(directory: Path) -> list[Figure]:
         size = "any" if figure["metric"] in SIZELESS else str(figure["input_size"])
         found.setdefault((figure["architecture"], figure["metric"], figure["value"], size), figure)
     return list(found.values())
+
+
+def timm_accuracies(directory: Path) -> list[Figure]:
+    """Top-1 and top-5 of every model at every size of its input, of the weights with the highest top-1 there.
+
+    The weights are named by their tag, which stands after the first dot of the table's names.
+    """
+    with (directory / "timm" / TIMM_ACCURACIES).open(encoding="utf-8", newline="") as lines:
+        best_first = sorted(csv.DictReader(lines), key=lambda row: -float(row["top1"]))
+    best: dict[tuple[str, str], Row] = {}
+    for row in best_first:
+        best.setdefault((row["model"].partition(".")[0], row["img_size"]), row)
+    return [
+        {"architecture": name, "metric": f"top{k}_accuracy", "value": row[f"top{k}"], "unit": "percent",
+         "input_size": int(size), "ref": f"{TIMM_ACCURACIES} {row['model'].partition('.')[2]}".strip()}
+        for (name, size), row in best.items()
+        for k in (1, 5)
+    ]  # fmt: skip
 
 
 def _counts(row: Row, version: str) -> Iterator[Figure]:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pytest_archbench.files import places
 from pytest_archbench.store import Run
 from pytest_archbench.tally import duels, tally
 
 EVERY = 15.0
 """Seconds between two lines where the output is a file; on a terminal each case shows its text."""
 MOST_COMPARED = 20
-FOLDERS = ("figures", "tables")
-"""Of the report, and not listed file by file."""
 """Comparisons with another side that the terminal lists."""
 BELOW = "\033D\033M\0337\033D\r\033[K{text}\0338"
 """What shows a text on the terminal's next line and returns: room is made by going down (scrolling) and up again."""
@@ -114,20 +113,8 @@ def summarise(reporter: pytest.TerminalReporter, run: Run, written: Sequence[Pat
         reporter.write_line(f"  {line}")
 
 
-def places(written: Sequence[Path]) -> list[str]:
-    """Where everything lies: a file by its path, a folder of many with their number."""
-    files = [_short(path) for path in written if path.parent.name not in FOLDERS]
-    folders = Counter(path.parent for path in written if path.parent.name in FOLDERS)
-    return [*files, *(f"{_short(folder)}/ ({count} file{'s' * (count > 1)})" for folder, count in folders.items())]
-
-
 def compared(run: Run) -> list[str]:
     """What was timed against another side, the largest change first."""
     said = [verdict["reason"] for _, verdict in duels(run.rows)]
     left = len(said) - MOST_COMPARED
     return [*said[:MOST_COMPARED], *([f"and {left} more in the journal"] if left > 0 else [])]
-
-
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,13 @@ import click
 from pytest_archbench import outputs, store
 from pytest_archbench.baselines import key_of
 from pytest_archbench.cli.terminal import make_plan, or_say, printable, require_sources
+from pytest_archbench.files import places
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HOOK = "pytest_archbench_report"
+CONFTEST = Path("conftest.py")
 REPORTS = Path("reports")
 PAPERS = "seeds,variants,blocks"
 """Suites whose architectures know the family of the networks that the papers measured."""
@@ -30,16 +34,15 @@ PAPERS = "seeds,variants,blocks"
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write to (default: that of the first journal).")
 @click.option(
     "--conftest",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("conftest.py"),
-    show_default=True,
-    help=f"File with a function {HOOK} that adds figures and tables of your own.",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help=f"File with a function {HOOK} that adds figures and tables of your own (default: {CONFTEST}, if there).",
 )
-def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, conftest: Path) -> None:
-    """Draw page, figures and tables of RUNs, journals or their folders, several of them as one.
+def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, conftest: Path | None) -> None:
+    """Draw page, figures and tables of RUNs.
 
-    Without RUN that of reports/; with --published alone the published figures alone, into reports/SOURCE. Of a damaged
-    journal all is drawn that can be read; the exit code then is 1.
+    RUN is a journal or its folder, several of them are drawn as one. Without RUN that of reports/; with --published
+    alone the published figures alone, into reports/SOURCE. Of a damaged journal all is drawn that can be read; the exit
+    code then is 1.
     """
     paths = runs or (() if sources else (REPORTS,))
     found, faults = or_say(lambda: _read(paths))
@@ -47,16 +50,16 @@ def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, c
     or_say(lambda: require_sources(sources, planned.published))
     run = outputs.merged(found) if found else store.Run({"run": "published figures: " + ", ".join(sources)}, ())
     families = {key_of(each): each.family for each in planned.architectures} if sources else {}
-    rendered = outputs.publish(
-        run,
-        out or (_folder(paths[0]) if paths else REPORTS / "-".join(sources)),
-        planned.published,
-        shown=sources,
-        families=families,
-        give=lambda networks: _given(conftest, networks),
-    )
-    for path in rendered.paths:
-        click.echo(path)
+    folder = out or (_folder(paths[0]) if paths else REPORTS / "-".join(sources))
+    give = partial(_given, conftest or CONFTEST)
+    try:
+        rendered = outputs.publish(run, folder, planned.published, shown=sources, families=families, give=give)
+    except OSError as error:
+        where = error.filename2 or error.filename or folder
+        reason = f"{where} cannot be written: {error.strerror}; name another folder with --out"
+        raise click.UsageError(reason) from None
+    for place in places(rendered.paths):
+        click.echo(place)
     for fault in (*faults, *rendered.failures):
         click.echo(printable(fault), err=True)
     if faults or rendered.failures:
@@ -85,13 +88,17 @@ def _suites(sources: tuple[str, ...]) -> str:
 
 
 def _given(conftest: Path, networks: pd.DataFrame) -> Any:
-    """What the function of a conftest gives, as if pytest asked; nothing where there is no such file or function."""
+    """What the function of a conftest gives, as if pytest asked; nothing where there is no such file or function.
+
+    As under pytest, the file may import what lies beside it.
+    """
     if not conftest.exists():
         return {}
+    sys.path.insert(0, str(conftest.parent.resolve()))
     try:
         spec = importlib.util.spec_from_file_location("conftest", conftest)
-        assert spec is not None, f"{conftest} is a Python file"
-        assert spec.loader is not None, f"{conftest} is a Python file"
+        if spec is None or spec.loader is None:
+            raise ImportError("this is no Python file")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         function = getattr(module, HOOK, None)

@@ -23,12 +23,13 @@ def test_a_run_is_drawn_beside_its_journal(tmp_path: Path) -> None:
     journal(tmp_path / REPORTS, 1, macs(1814073344), latency(0.02))
     ran = archbench(tmp_path, "report")
     assert (ran.returncode, ran.stderr) == (0, "")
-    written = ran.stdout.splitlines()
-    assert {"reports/index.html", "reports/summary.md", "reports/figures/ball_chart.pdf"} - set(written) == {
-        "reports/figures/ball_chart.pdf"  # its parameters were not counted
-    }
-    assert "reports/figures/time_networks.pdf" in written
+    *written, folder = ran.stdout.splitlines()
+    assert {"reports/index.html", "reports/summary.md"} <= set(written)
     assert all((tmp_path / path).is_file() for path in written)
+    drawn = [path.name for path in (tmp_path / "reports/figures").iterdir()]
+    assert folder == f"reports/figures/ ({len(drawn)} files)"
+    assert "time_networks.pdf" in drawn
+    assert "ball_chart.pdf" not in drawn, "its parameters were not counted"
 
 
 def test_published_figures_alone(tmp_path: Path) -> None:
@@ -139,6 +140,38 @@ def test_a_conftest_adds_a_table(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     assert (tmp_path / "reports/tables/own_median_time_by_family.csv").read_text() == "family,latency\nresnet,0.02\n"
     assert "Median time by family" in (tmp_path / "reports/index.html").read_text(encoding="utf-8")
+
+
+def test_a_conftest_may_import_what_lies_beside_it(tmp_path: Path) -> None:
+    path = journal(tmp_path / REPORTS, 1, latency(0.02, family="resnet"))
+    for folder in (tmp_path, tmp_path / "other"):
+        folder.mkdir(exist_ok=True)
+        (folder / "titles.py").write_text(f"TITLE = 'Median in {folder.name}'\n")
+        ours = CONFTEST.replace('"Median time by family"', "titles.TITLE")
+        (folder / "conftest.py").write_text(f"import titles\n{ours}")
+    for given, folder in (((), tmp_path), (("--conftest=other/conftest.py",), tmp_path / "other")):
+        ran = archbench(tmp_path, "report", *given)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert f"Median in {folder.name}" in (path.parent / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_conftest_that_is_named_must_be_there(tmp_path: Path) -> None:
+    journal(tmp_path / REPORTS, 1, latency(0.02))
+    ran = archbench(tmp_path, "report", "--conftest=mine.py")
+    assert ran.returncode == 2
+    assert "'--conftest': File 'mine.py' does not exist." in ran.stderr
+    assert not (tmp_path / "reports/index.html").exists()
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/below"])
+def test_what_cannot_be_written_is_one_sentence(out: str, tmp_path: Path) -> None:
+    journal(tmp_path / REPORTS, 1, latency(0.02))
+    (tmp_path / "taken").write_text("a file")
+    ran = archbench(tmp_path, "report", f"--out={out}")
+    assert ran.returncode == 2
+    assert f"Error: {out} cannot be written: " in ran.stderr
+    assert ran.stderr.endswith("; name another folder with --out\n")
+    assert "Traceback" not in ran.stderr
 
 
 def test_a_conftest_that_fails_costs_its_own_figure_only(tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ from pytest_archbench.report.drawing import Law
 
 Form = Literal["power", "line"]
 
+STEEPEST = 10.0
+"""The exponent from which on x hardly differs while y does: such a law is an accident, and soon beyond any float."""
+
 
 def law(x: npt.ArrayLike, y: npt.ArrayLike, form: Form) -> Law | None:
     """The line through points, or through the logarithms of positive ones; None where that says nothing.
 
-    Fewer than three points, or points all of one x or y, say nothing. ``r2`` is the squared correlation of what the
-    line was fitted to.
+    Fewer than three points, points all of one x or y, or a power beyond ``STEEPEST`` say nothing. ``r2`` is the squared
+    correlation of what the line was fitted to.
     """
     across, up = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if form == "power":
@@ -28,6 +31,8 @@ def law(x: npt.ArrayLike, y: npt.ArrayLike, form: Form) -> Law | None:
     slope, intercept = np.polyfit(across, up, 1)
     r2 = float(np.corrcoef(across, up)[0, 1] ** 2)
     if form == "power":
+        if abs(slope) > STEEPEST:
+            return None
         return Law(scale=float(10**intercept), exponent=float(slope), r2=r2)
     return Law(scale=float(slope), exponent=1.0, r2=r2, offset=float(intercept))
 

@@ -34,6 +34,13 @@ def test_no_law_where_points_say_nothing(x: list[float], y: list[float], form: f
     assert fits.law(x, y, form) is None
 
 
+def test_operations_that_hardly_differ_give_no_power_law() -> None:
+    # The slope between the ends is log 2.5 / log 1.025 = 37: the factor would be 10 ** -357, which no float holds.
+    assert fits.law([4.0e9, 4.05e9, 4.1e9], [0.02, 0.03, 0.05], "power") is None
+    assert fits.law([4.0e9, 4.00005e9, 4.0001e9], [0.05, 0.03, 0.02], "power") is None
+    assert fits.law([1.0, 2.0, 4.0], [1.0, 2.0**9, 2.0**18], "power") is not None
+
+
 def test_the_front_by_hand() -> None:
     # 1 costs more than 0 and is no better; 3 equals 2 in both; 4 is best and dearest.
     frame = pd.DataFrame({"macs": [1.0, 2.0, 3.0, 3.0, 9.0], "top1": [0.6, 0.6, 0.7, 0.7, 0.8]})

@@ -40,6 +40,8 @@ def given(config: pytest.Config, networks: pd.DataFrame) -> dict[str, Any]:
         alone = manager.subset_hook_caller(hook.name, [other for other in plugins if other is not plugin])
         try:
             for answer in alone(networks=networks.copy()):
+                if not isinstance(answer, Mapping):
+                    raise TypeError(f"expected figures and tables by title; got {type(answer).__name__}")
                 found |= answer
         except Exception as error:  # noqa: BLE001  their function may raise anything, and the report is not lost for it
             found[f"{hook.name} of {manager.get_name(plugin)}"] = error

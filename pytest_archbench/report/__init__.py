@@ -5,7 +5,7 @@ Reads records only: no device is touched, no network is built, neither pytest no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +15,11 @@ import pandas as pd
 from pytest_archbench.files import write_atomically
 from pytest_archbench.records import Baseline
 from pytest_archbench.report import conclusions, frames, page, paper, tables, text, web
-from pytest_archbench.report.drawing import Axis, Drawing
-from pytest_archbench.report.figures import FIGURES, Chart, balls, bars, bars_by_device, bars_by_input, dots, lines
+from pytest_archbench.report.drawing import Axis
+from pytest_archbench.report.figures import FIGURES, balls, bars, bars_by_device, bars_by_input, dots, lines
 from pytest_archbench.report.frames import Run
-from pytest_archbench.report.own import Give, own, slug
-from pytest_archbench.report.palette import Style, looks
+from pytest_archbench.report.own import Give, owned
+from pytest_archbench.report.palette import looks
 from pytest_archbench.report.published import published as published_frame
 
 __all__ = [
@@ -66,14 +66,16 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
     literature = literature or Literature()
     networks = together(run, literature)
     given = _asked(give, networks) if give else {}
-    styles, charts = looks(networks), _charts(given)
+    styles = looks(networks)
+    owns = owned(given, networks, styles)
+    charts = [*FIGURES.values(), *(each.chart for each in owns if each.chart)]
     insets = [page.Inset(chart.name, chart.title, chart.lacking(networks)) for chart in charts]
     drawn = [(chart, chart(networks)) for chart, inset in zip(charts, insets, strict=True) if not inset.lacking]
     payload = web.payload(networks, styles, [(chart.name, chart.title, drawing) for chart, drawing in drawn])
-    extras = [own(title, each) for title, each in given.items() if not isinstance(each, Drawing)]
     made = {
         f"{name}_{place}": each for name in tables.TABLES for place, each in enumerate(tables.TABLES[name](networks))
     }
+    extras = [each.extra for each in owns if each.extra]
     sheets = [tables.sheet(name, each) for name, each in made.items()]
     addresses = literature.addresses or {}
     claims = conclusions.of(_at_hand(networks), literature.figures)
@@ -82,15 +84,18 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
         "networks.csv": frames.csv_text(networks).encode(),
         "summary.md": text.summary(run, networks).encode(),
         **{f"tables/{name}.csv": frames.csv_text(each.frame).encode() for name, each in made.items()},
-        **dict(_pictures(drawn, networks, styles)),
-        **{name: content for extra in extras for name, content in extra.files.items()},
-        "index.html": page.html(
-            run, networks, payload, insets, addresses, sheets, [each.extra for each in extras], claims
-        ).encode(),
+        **{
+            name: content
+            for chart, drawing in drawn
+            if chart.name in FIGURES
+            for name, content in paper.files(chart.name, drawing, chart.title, networks, styles).items()
+        },
+        **{name: content for each in owns for name, content in each.files.items()},
+        "index.html": page.html(run, networks, payload, insets, addresses, sheets, extras, claims).encode(),
     }
     written = [write_atomically(Path(out) / name, content) for name, content in files.items()]
     _sweep(Path(out), keep=set(written))
-    return Rendered(written, [each.extra.error for each in extras if each.extra.error])
+    return Rendered(written, [each.error for each in owns if each.error])
 
 
 def _asked(give: Give, networks: pd.DataFrame) -> dict[str, Any]:
@@ -118,21 +123,6 @@ def _at_hand(networks: pd.DataFrame) -> pd.DataFrame:
         networks[networks["origin"] == networks["origin"].iloc[0]] if len(networks) else networks
     )
     return of_the_first
-
-
-def _charts(given: Mapping[str, object]) -> list[Chart]:
-    """Our figures, then the drawings of the user."""
-    theirs = {title: each for title, each in given.items() if isinstance(each, Drawing)}
-    return [*FIGURES.values(), *(Chart.of(f"own_{slug(title)}", title, each) for title, each in theirs.items())]
-
-
-def _pictures(
-    drawn: Iterable[tuple[Chart, Drawing]], networks: pd.DataFrame, styles: Mapping[str, Style]
-) -> Iterator[tuple[str, bytes]]:
-    for chart, drawing in drawn:
-        picture = paper.draw(drawing, chart.title, networks, styles)
-        for kind in paper.KINDS:
-            yield f"figures/{chart.name}.{kind}", paper.picture(picture, kind)
 
 
 def _sweep(out: Path, keep: set[Path]) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from pytest_archbench.registry import near
+from pytest_archbench.report.columns import COLUMNS
 
 Kind = Literal["balls", "bars", "lines"]
+BATCH_SIZE = "batch_size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,10 @@ class Axis:
 
     column: str
     log: bool = False
+
+    def __post_init__(self) -> None:
+        if self.column != BATCH_SIZE:
+            _require_column("an axis", self.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,10 @@ class Law:
     exponent: float
     r2: float
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.scale, self.exponent, self.r2, self.offset))):
+            raise ValueError(f"a law holds finite numbers; got {self}: leave it out where points say nothing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +71,16 @@ class Drawing:
     x: Axis | None = None
     size: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"a drawing: expected one of {', '.join(get_args(Kind))}; got {self.kind!r}")
+        if (self.x is None) != (self.kind == "bars"):
+            raise ValueError(f"a drawing of {self.kind}: {'bars have no x' if self.x else 'give it an x'}")
+        if self.size:
+            _require_column("the size of balls", self.size)
+
+
+def _require_column(what: str, column: object) -> None:
+    if column not in COLUMNS:
+        raise ValueError(f"{what}: expected a quantity of the frame; got {column!r}: {near(str(column), COLUMNS)}")

@@ -26,6 +26,8 @@ ONE_BATCH_SIZE = (
 ONE = ["origin", "architecture", "input_shape"]
 """What makes a network one of a figure."""
 SETTING = tuple(key for key in CONDITIONS if key != "batch_size")
+SMALLEST, LARGEST = 1e-20, 1e20
+"""No quantity of a network lies beyond these, whatever its unit: what a foreign journal says there has no place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Chart:
     def lacking(self, frame: pd.DataFrame) -> str:
         """What keeps the figure from being drawn and what helps; empty where it can be drawn."""
         rows = usable(frame, self.needs)
-        if not rows.empty or not self.needs:
+        if not rows.empty:
             return "" if self.draw(rows).panels else f"{self.title}: {ONE_BATCH_SIZE}"
         parts = dict.fromkeys(part for key in self.needs for part in COLUMNS[key].of or (key,))
         absent = [key for key in parts if not (frame[key] > 0).any()]
@@ -52,7 +54,8 @@ class Chart:
     @classmethod
     def of(cls, name: str, title: str, drawing: Drawing) -> Chart:
         """A figure that is drawn already."""
-        return cls(name, title, (), lambda _: drawing)
+        shown = [axis.column for axis in (drawing.x, drawing.y) if axis] + [drawing.size]
+        return cls(name, title, tuple(key for key in shown if key in COLUMNS), lambda _: drawing)
 
     def __call__(self, frame: pd.DataFrame) -> Drawing:
         """The drawing; of a frame without usable rows one without panels."""
@@ -63,7 +66,7 @@ FIGURES: Registry[Chart] = Registry("figure")
 
 
 def figure(name: str, *, title: str, needs: Sequence[str]) -> Callable[[Draw], Draw]:
-    """Register a pure function ``frame -> Drawing``; the frame it gets has a positive number in all of ``needs``."""
+    """Register a pure function ``frame -> Drawing``; the frame it gets is ``usable`` in all of ``needs``."""
 
     def register(draw: Draw) -> Draw:
         FIGURES.add(name, Chart(name, title, tuple(needs), draw))
@@ -74,13 +77,14 @@ def figure(name: str, *, title: str, needs: Sequence[str]) -> Callable[[Draw], D
 
 def usable(frame: pd.DataFrame, needs: Iterable[str]) -> pd.DataFrame:
     """The rows with a positive number in every column of ``needs``: a logarithm or an area has no place for 0."""
-    found: pd.DataFrame = frame[(frame[list(needs)] > 0).all(axis=1)]
+    values = frame[list(needs)]
+    found: pd.DataFrame = frame[((values > SMALLEST) & (values < LARGEST)).all(axis=1)]
     return found
 
 
 def balls(frame: pd.DataFrame, x: Axis, y: Axis, size: str) -> Drawing:
     """Each network once, larger balls below smaller ones, with the Pareto front of all."""
-    networks = _networks(frame).sort_values(size, ascending=False, kind="stable")
+    networks = _networks(usable(frame, (x.column, y.column, size))).sort_values(size, ascending=False, kind="stable")
     note = "The area of a ball shows its {}; dashed: the Pareto front."
     panel = Panel(tuple(networks.index), front=fits.front(networks, x.column, y.column))
     return Drawing("balls", y, _filled([panel]), x, size, note.format(COLUMNS[size].name))
@@ -89,7 +93,7 @@ def balls(frame: pd.DataFrame, x: Axis, y: Axis, size: str) -> Drawing:
 def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -> Drawing:
     """Each network once per device and batch size, a panel for each: with the law through them, or with their front."""
     panels = []
-    for title, group, rows in _settings(frame):
+    for title, group, rows in _settings(usable(frame, (x.column, y.column))):
         values = rows[x.column], rows[y.column]
         shape = {"law": fits.law(*values, form)} if form else {"front": fits.front(rows, x.column, y.column)}
         panels.append(Panel(tuple(rows.index), title, group, **shape))
@@ -99,29 +103,29 @@ def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -
 
 def bars(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once, the best first."""
-    return Drawing("bars", Axis(key), _filled([Panel(_sorted(_networks(frame), key))]))
+    return Drawing("bars", Axis(key), _filled([Panel(_sorted(_networks(usable(frame, [key])), key))]))
 
 
 def bars_by_input(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once, the best first, a panel for each size of its input: other data, another competition."""
-    sizes = frame["input_shape"].map(side)
+    found = usable(frame, [key])
     panels = [
         Panel(_sorted(_networks(rows), key), "" if pd.isna(size) else f"input {size:.0f} × {size:.0f}")
-        for size, rows in frame.groupby(sizes, dropna=False)
+        for size, rows in found.groupby(found["input_shape"].map(side), dropna=False)
     ]
     return Drawing("bars", Axis(key), _filled(panels))
 
 
 def bars_by_device(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once per device and batch size, the best first, a panel for each."""
-    panels = [Panel(_sorted(rows, key), title, group) for title, group, rows in _settings(frame)]
+    panels = [Panel(_sorted(rows, key), title, group) for title, group, rows in _settings(usable(frame, [key]))]
     return Drawing("bars", Axis(key), _filled(panels))
 
 
 def lines(frame: pd.DataFrame, key: str) -> Drawing:
     """A line for each network over the batch sizes it was measured at, two at least, a panel for each device."""
     panels = []
-    for title, rows in devices(frame):
+    for title, rows in devices(usable(frame, [key])):
         ordered = rows.sort_values([*ONE, "batch_size"], kind="stable")
         several = ordered.groupby(ONE)["batch_size"].transform("nunique") > 1
         panels.append(Panel(tuple(ordered.index[several]), title))

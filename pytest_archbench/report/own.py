@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pytest_archbench.report import frames, paper, tables
+from pytest_archbench.report.drawing import Drawing
+from pytest_archbench.report.figures import Chart
 from pytest_archbench.report.frames import legible
+from pytest_archbench.report.palette import Style
 from pytest_archbench.report.sheets import Extra
 
 Give = Callable[[pd.DataFrame], Any]
@@ -20,26 +24,69 @@ Give = Callable[[pd.DataFrame], Any]
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What became of one title: for the page, and the files beside it by their names."""
+    """What became of one title: for the page a chart or an extra, and the files beside it by their names."""
 
-    extra: Extra
     files: Mapping[str, bytes]
+    extra: Extra | None = None
+    chart: Chart | None = None
+
+    @property
+    def error(self) -> str:
+        return self.extra.error if self.extra else ""
 
 
-def own(title: str, given: object) -> Own:
-    """A matplotlib figure as picture, a frame or series as table; anything else is a sentence that says so."""
-    shown, name = legible(title), f"own_{slug(title)}"
+def owned(given: Mapping[str, object], networks: pd.DataFrame, styles: Mapping[str, Style]) -> list[Own]:
+    """What became of each title: what fails as it is drawn or written is the sentence of its error."""
+    return [
+        _own(legible(title), name, each, networks, styles)
+        for (title, each), name in zip(given.items(), names(given), strict=True)
+    ]
+
+
+def _own(title: str, name: str, given: object, networks: pd.DataFrame, styles: Mapping[str, Style]) -> Own:
+    try:
+        return _made(title, name, given, networks, styles)
+    except Exception as error:  # noqa: BLE001  what they gave may fail in any way, and the report is not lost for it
+        return _failed(title, f"{type(error).__name__}: {error}")
+
+
+def _made(title: str, name: str, given: object, networks: pd.DataFrame, styles: Mapping[str, Style]) -> Own:
+    """A drawing as chart, a matplotlib figure as picture, a frame or series as table; anything else says so."""
+    if isinstance(given, Drawing):
+        _require_rows(given, networks)
+        chart = Chart.of(name, title, given)
+        return Own({} if chart.lacking(networks) else paper.files(name, given, title, networks, styles), chart=chart)
     if isinstance(given, Figure):
         files = {f"figures/{name}.{kind}": paper.picture(given, kind) for kind in paper.KINDS}
-        return Own(Extra(shown, svg=files[f"figures/{name}.svg"]), files)
+        return Own(files, Extra(title, svg=files[f"figures/{name}.svg"]))
     if isinstance(given, pd.DataFrame | pd.Series):
-        frame = given.reset_index() if given.index.names != [None] else pd.DataFrame(given)
-        made = tables.sheet(name, tables.Table(shown, frame))
-        return Own(Extra(shown, sheet=made), {f"tables/{name}.csv": frames.csv_text(frame).encode()})
+        frame = pd.DataFrame(given) if given.index.names == [None] else given.reset_index(allow_duplicates=True)
+        made = tables.sheet(name, tables.Table(title, frame))
+        return Own({f"tables/{name}.csv": frames.csv_text(frame).encode()}, Extra(title, sheet=made))
     if isinstance(given, Exception):
-        return Own(Extra(shown, error=legible(f"{title}: {type(given).__name__}: {given}")), {})
+        raise given
     expected = "a matplotlib Figure, a pandas DataFrame or Series, or a drawing of pytest_archbench.report"
-    return Own(Extra(shown, error=f"{shown}: expected {expected}; got {type(given).__name__}"), {})
+    return _failed(title, f"expected {expected}; got {type(given).__name__}")
+
+
+def _failed(title: str, reason: str) -> Own:
+    return Own({}, Extra(title, error=legible(f"{title}: {reason}")))
+
+
+def _require_rows(drawing: Drawing, networks: pd.DataFrame) -> None:
+    """Raises: ValueError where a drawing shows what the frame has not."""
+    shown = {label for panel in drawing.panels for label in (*panel.rows, *panel.front)}
+    if unknown := sorted(shown.difference(networks.index)):
+        raise ValueError(f"the drawing has rows {unknown[:5]} that the frame of {len(networks)} networks has not")
+
+
+def names(titles: Iterable[str]) -> list[str]:
+    """A name for each title, of its own also where two titles differ in nothing that a file's name may hold."""
+    found: list[str] = []
+    for title in titles:
+        numbered = itertools.chain([slug(title)], (f"{slug(title)}_{number}" for number in itertools.count(2)))
+        found.append(next(name for each in numbered if (name := f"own_{each}") not in found))
+    return found
 
 
 def slug(title: str) -> str:

@@ -76,6 +76,12 @@ def picture(drawn: Figure, kind: str) -> bytes:
     return file.getvalue()
 
 
+def files(name: str, drawing: Drawing, title: str, frame: pd.DataFrame, looks: Looks) -> dict[str, bytes]:
+    """The figure in every kind of file, by its name in the report."""
+    drawn = draw(drawing, title, frame, looks)
+    return {f"figures/{name}.{kind}": picture(drawn, kind) for kind in KINDS}
+
+
 def draw(drawing: Drawing, title: str, frame: pd.DataFrame, looks: Looks) -> Figure:
     """The figure; ``looks`` gives the style of each family. Of the panels those of the first group, at most four."""
     with marks.look():

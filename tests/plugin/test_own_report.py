@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from lifecycle import NETS, bench, write
 
 PROJECT = """
@@ -52,12 +53,19 @@ def test_each_conftest_adds_its_own_and_one_that_fails_costs_no_other(tmp_path: 
     assert "reports/figures/params_networks.svg" not in ran.output
 
 
-def test_an_exception_of_a_users_function_is_a_sentence(tmp_path: Path) -> None:
-    conftest = "def pytest_archbench_report(networks):\n    raise KeyError('colour')\n"
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise KeyError('colour')", "KeyError: 'colour'"),
+        ("return ['ab']", "TypeError: expected figures and tables by title; got list"),
+    ],
+)
+def test_what_a_users_function_does_wrong_is_a_sentence(body: str, said: str, tmp_path: Path) -> None:
+    conftest = f"def pytest_archbench_report(networks):\n    {body}\n"
     write(tmp_path, {"mynets.py": NETS, "pyproject.toml": PROJECT, "conftest.py": conftest})
     ran = bench(tmp_path)
     assert ran.code == 1
-    assert "conftest.py: KeyError: 'colour'" in ran.output
+    assert f"conftest.py: {said}" in ran.output
     assert "INTERNALERROR" not in ran.output
     assert "Traceback" not in ran.output
     assert (tmp_path / "reports/figures/params_networks.png").is_file()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 from report_data import HEADER, Run, published, row, small
 
 from pytest_archbench.registry import DuplicateName
 from pytest_archbench.report import figures, frames
-from pytest_archbench.report.drawing import Axis, Drawing
+from pytest_archbench.report.drawing import Axis, Drawing, Law
 from pytest_archbench.report.figures import FIGURES
 
 
@@ -167,6 +170,44 @@ def test_a_network_without_operations_is_left_out_and_not_drawn_at_zero() -> Non
     rows = (row("a", "macs", 0), row("a", "params", 7), row("b", "macs", 5), row("b", "params", 7))
     run, accuracies = Run(HEADER, rows), [published("a", 0.5), published("b", 0.6)]
     assert names(run, FIGURES["ball_chart"](frames.networks(run, accuracies)), accuracies) == [["b"]]
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e300, -5.0, 5e-324])
+def test_what_no_network_can_have_has_no_place(value: float) -> None:
+    run, accuracies = small()
+    odd = row("odd", "macs", value), row("odd", "params", value), row("odd", "latency", value)
+    networks = frames.networks(Run(HEADER, (*run.rows, *odd)), [*accuracies, published("odd", 0.7)])
+    for chart in FIGURES.values():
+        shown = [label for panel in chart(networks).panels for label in panel.rows]
+        if "top1" not in chart.needs or len(chart.needs) > 1:
+            assert "odd" not in list(networks["architecture"][shown])
+
+
+def test_a_users_drawing_leaves_out_what_was_not_measured() -> None:
+    run, accuracies = small()
+    networks = frames.networks(run, accuracies)  # only resnet50 has a latency, none an energy
+    assert names(run, figures.bars(networks, "latency"), accuracies) == [["resnet50"]]
+    times = figures.dots(networks, Axis("macs"), Axis("image_latency"), "power")
+    assert names(run, times, accuracies) == [["resnet50"]]
+    assert figures.balls(networks, Axis("energy", log=True), Axis("top1"), "params").panels == ()
+    mine = figures.Chart.of("own_mine", "Mine", figures.lines(networks, "energy"))
+    assert mine.lacking(networks) == "Mine: this run has no energy. Not measured by this version: energy."
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Axis("laten"), "an axis: expected a quantity of the frame; got 'laten': did you mean latency"),
+        (lambda: Drawing("pie", Axis("macs"), ()), "expected one of balls, bars, lines; got 'pie'"),  # type: ignore[arg-type]
+        (lambda: Drawing("balls", Axis("macs"), ()), "a drawing of balls: give it an x"),
+        (lambda: Drawing("bars", Axis("macs"), (), Axis("top1")), "a drawing of bars: bars have no x"),
+        (lambda: Drawing("balls", Axis("macs"), (), Axis("top1"), "weight"), "the size of balls: expected a quantity"),
+        (lambda: Law(1.0, 1.0, float("nan")), "a law holds finite numbers"),
+    ],
+)
+def test_a_drawing_that_cannot_be_drawn_is_refused_as_it_is_made(make: Callable[[], object], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        make()
 
 
 def test_a_figure_is_registered_once() -> None:

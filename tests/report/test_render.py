@@ -18,6 +18,7 @@ from report_data import HEADER, SOURCES, Run, many, published, row, small
 
 from pytest_archbench import report
 from pytest_archbench.records import Baseline
+from pytest_archbench.report.drawing import Axis, Drawing, Panel
 from pytest_archbench.report.own import Give
 
 DRAWN = {
@@ -177,12 +178,35 @@ def test_a_user_adds_figures_and_tables_in_one_function(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("own_*"))
 
 
+def unwritable() -> Figure:
+    """A figure whose formula matplotlib finds wrong only as it is saved."""
+    picture = Figure()
+    picture.text(0.5, 0.5, r"$\frac{$")
+    return picture
+
+
+def test_titles_that_differ_in_signs_alone_have_files_of_their_own(tmp_path: Path) -> None:
+    def give(networks: pd.DataFrame) -> dict[str, Any]:
+        table = pd.DataFrame({"params": [1.5]}, index=pd.Index([7], name="params"))
+        return {"A b": report.bars(networks, "params"), "A-b": report.bars(networks, "macs"), "../a b": table}
+
+    run, figures = small()
+    written = {path.relative_to(tmp_path).as_posix() for path in render(run, tmp_path, figures, give)}
+    assert {"figures/own_a_b.svg", "figures/own_a_b_2.svg", "tables/own_a_b_3.csv"} <= written
+    assert (tmp_path / "tables/own_a_b_3.csv").read_text() == "params,params\n7,1.5\n"
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert [page.count(f'<figure id="{name}">') for name in ("own_a_b", "own_a_b_2")] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"Mine": 7}, "Mine: expected a matplotlib Figure, a pandas DataFrame or Series"),
         ({"Mine": ZeroDivisionError("division by zero")}, "Mine: ZeroDivisionError: division by zero"),
         (None, "pytest_archbench_report: TypeError: expected figures and tables by title; got NoneType"),
+        ({"Mine": Drawing("bars", Axis("params"), (Panel((77,)),))}, "Mine: ValueError: the drawing has rows [77]"),
+        ({"Mine": Drawing("balls", Axis("params"), (Panel((0, 0)),), Axis("macs"))}, "Mine: InvalidIndexError: "),
+        ({"Mine": unwritable()}, "Mine: ValueError: "),
     ],
 )
 def test_what_a_users_function_does_wrong_is_said_and_the_report_is_whole(

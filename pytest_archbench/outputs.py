@@ -66,7 +66,7 @@ def merged(runs: Sequence[Run]) -> Run:
     pairs = list(zip(runs, names, strict=True))
     devices = {name[device]: facts for run, name in pairs for device, facts in _devices(run).items()}
     rows = tuple(_renamed(row, name) for run, name in pairs for row in run.rows)
-    title = " + ".join(str(run.header.get("run")) for run in runs)
+    title = " + ".join(dict.fromkeys(str(run.header.get("run")) for run in runs))
     return Run({**runs[-1].header, "run": title, "devices": devices}, rows)
 
 

@@ -117,7 +117,7 @@ def _version(path: Path) -> tuple[int, int] | None:
     """What tells a file from the one that was there before."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:  # it is not there, or its folder is none
         return None
     return found.st_ino, found.st_mtime_ns
 

@@ -224,8 +224,9 @@ class Session:
         if self._is_worker or self.config.getoption("collectonly"):
             return
         try:
-            self._made = not self.out.exists()
+            was_there = self.out.exists()
             self.out.mkdir(parents=True, exist_ok=True)
+            self._made = not was_there
             self._lock.acquire()
         except Timeout:
             advice = "wait for it or give this one --archbench-out"

@@ -237,7 +237,8 @@ def _objects(path: Path, lines: Sequence[str], damage: list[str]) -> Iterator[tu
         except UNREADABLE as error:
             if number == len(lines):  # no newline after it: killed while writing
                 break
-            damage.append(f"{where}: not a JSON object ({error}); remove the line to read the rest")
+            advice = "remove the line to read the rest" if number > 1 else "this is not an archbench journal"
+            damage.append(f"{where}: not a JSON object ({error}); {advice}")
         else:
             if isinstance(entry, dict):
                 yield where, entry

@@ -48,6 +48,12 @@ def test_one_run_stays_as_it_is() -> None:
     assert merged([alone]) is alone
 
 
+def test_a_run_that_is_given_twice_counts_once() -> None:
+    twice = merged([run("a", LAPTOP, 1.0), run("a", LAPTOP, 1.0)])
+    assert twice.header["run"] == "a"
+    assert seen(twice) == [("cpu", "net0", 1.0)]
+
+
 def test_a_row_without_conditions_is_merged_too() -> None:
     foreign = Run({"run": "x"}, ({"architecture": "a", "metric": "params", "status": "ok", "value": 1},))
     assert len(merged([foreign, run("b", LAPTOP, 1.0)]).rows) == 2

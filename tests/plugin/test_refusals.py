@@ -47,6 +47,15 @@ def test_it_refuses_an_option(tmp_path: Path, option: str, sentence: str) -> Non
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize("out", ["taken", "taken/below"])
+def test_it_refuses_a_folder_that_cannot_be_made(tmp_path: Path, out: str) -> None:
+    write(tmp_path, {"taken": "a file\n"})
+    said = run(tmp_path, "--archbench", f"--archbench-out={out}", "--archbench-arch=alexnet").refuses()
+    assert f"{tmp_path / out} cannot be written to: " in said
+    assert "name a folder that can be written to with --archbench-out" in said
+    assert (tmp_path / "taken").read_text() == "a file\n"
+
+
 def test_it_refuses_a_device_that_torch_does_not_find(tmp_path: Path) -> None:
     blind = {"CUDA_VISIBLE_DEVICES": ""}
     said = run(tmp_path, "--archbench", "--device=cuda", env=blind).refuses()

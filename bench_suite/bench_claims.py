@@ -43,7 +43,7 @@ def test_claim(archbench: Archbench, request: pytest.FixtureRequest, name: str, 
     found = conclude(name, frame, own)
     request.node.add_report_section("call", "archbench", f"{found.statement} ({found.source})\n{found.sentence}\n")
     if found.holds is None:
-        pytest.skip(found.sentence)
+        pytest.skip(f"{found.statement} {found.sentence}")
     refuted = REFUTED.get((name, source))
     if found.holds and refuted:
         pytest.fail(f"{found.sentence} It holds where it did not. {refuted}", pytrace=False)

@@ -211,7 +211,10 @@ def _front(setting: Setting, best: pd.DataFrame) -> str:
 
 
 def limits_choose_the_network(data: Evidence) -> Finding:
-    """Is another network the best under other limits, and are the ranks those that a paper prints?"""
+    """Is another network the best under other limits, on every device, and are the ranks those that a paper prints?
+
+    A device on which no network keeps to any of the limits says nothing.
+    """
     here = data.frame[data.frame["batch_size"] == 1]
     frame = constraints.lent(here)
     found = settings(frame, JUDGED_BY)
@@ -221,9 +224,10 @@ def limits_choose_the_network(data: Evidence) -> Finding:
     leaders = [table[table["rank"] == 1] for table in tables]
     told = " ".join(_leaders(setting, best) for setting, best in zip(found, leaders, strict=True))
     agrees, against = _against_print(frame, data.ranks)
-    several = pd.concat(leaders)["architecture"].nunique() > 1
+    best = [table["architecture"].nunique() for table in leaders if len(table)]
+    several = all(count > 1 for count in best) if best else None
     parts = [f"{_subject(found, JUDGED_BY)}. {told}", constraints.note(here), against]
-    return several and agrees, " ".join(filter(None, parts))
+    return several if agrees else False, " ".join(filter(None, parts))
 
 
 def _leaders(setting: Setting, best: pd.DataFrame) -> str:

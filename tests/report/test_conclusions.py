@@ -223,10 +223,20 @@ def test_limits_choose_nothing_where_one_network_is_best_under_all() -> None:
     assert "up to 0.7 GiB a, a, a; up to 1 GiB a, a, a; up to 1.4 GiB a, a, a" in found.sentence
 
 
-def test_limits_that_no_network_keeps_to_choose_none() -> None:
+def test_of_limits_that_no_network_keeps_to_nothing_is_concluded() -> None:
     found = conclude("limits_choose_the_network", eight(latency=[1.0] * 8))
-    assert found.holds is False
+    assert found.holds is None
     assert "none, none, none" in found.sentence
+
+
+def test_limits_choose_nothing_where_only_the_device_does() -> None:
+    """On either device one network is best under all limits, on the other another."""
+    here = eight(top1=[0.9, *[0.5] * 7], peak_memory=[0.5 * GIB] * 8)
+    there = eight(top1=[*[0.5] * 7, 0.9], peak_memory=[0.5 * GIB] * 8).assign(device="board")
+    found = conclude("limits_choose_the_network", pd.concat([here, there], ignore_index=True))
+    assert "Best on cpu: up to 0.7 GiB a, a, a;" in found.sentence
+    assert "Best on board: up to 0.7 GiB h, h, h;" in found.sentence
+    assert found.holds is False
 
 
 def test_printed_ranks_that_differ_for_another_reason_than_a_tie_refute_the_data() -> None:
@@ -272,8 +282,9 @@ def test_model_size_does_not_predict_a_memory_that_falls_or_scatters() -> None:
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_of_fewer_than_eight_networks_nothing_is_concluded(name: str) -> None:
+    latency = [each / 20 for each in RISING]
     frame = eight(
-        macs=DOUBLING, top1=RISING, params=DOUBLING, latency=RISING, model_size=DOUBLING, peak_memory=DOUBLING
+        macs=DOUBLING, top1=RISING, params=DOUBLING, latency=latency, model_size=DOUBLING, peak_memory=DOUBLING
     )
     assert conclude(name, frame).holds is not None
     found = conclude(name, frame.head(FEWEST - 1))

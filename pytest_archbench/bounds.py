@@ -56,6 +56,21 @@ def amount(text: str) -> float:
     return found
 
 
+def with_unit(parse: Callable[[str], float], example: str) -> Callable[[str], float]:
+    """``parse``, for a text that names its unit: whether 20 is 20 ms or 20 s nobody can know. Raises ValueError."""
+
+    def parsed(text: str) -> float:
+        if not any(map(str.isalpha, text)):
+            raise ValueError(f"expected a number with its unit, such as {example}")
+        return parse(text)
+
+    return parsed
+
+
+duration = with_unit(options.duration, "20ms")
+amount_of_bytes = with_unit(units.parse_bytes, "700MiB")
+
+
 def fraction(text: str) -> float:
     """``"75%"`` or ``"0.75"`` -> 0.75, above 0 and at most 1. Raises ValueError."""
     if text.strip() in ("1", "1.0", "100%"):
@@ -69,15 +84,15 @@ def fraction(text: str) -> float:
 BOUNDS = {
     bound.key: bound
     for bound in (
-        Bound("--max-latency", "latency", "max", options.duration, "time of one batch, such as 20ms", "s"),
+        Bound("--max-latency", "latency", "max", duration, "time of one batch, such as 20ms", "s"),
         Bound("--min-throughput", "throughput", "min", amount, "images per second, such as 30", "img/s"),
-        Bound("--max-memory", "peak_memory", "max", units.parse_bytes, "peak memory, such as 1GB or 700MiB", "B"),
+        Bound("--max-memory", "peak_memory", "max", amount_of_bytes, "peak memory, such as 1GB or 700MiB", "B"),
         Bound("--max-energy", "energy", "max", amount, "joules per image, such as 0.5", "J"),
         Bound("--min-top1", "top1", "min", fraction, "top-1 accuracy, such as 0.75 or 75%", "fraction"),
         Bound("--min-top5", "top5", "min", fraction, "top-5 accuracy, such as 0.92 or 92%", "fraction"),
         Bound("--max-params", "params", "max", amount, "parameters, such as 5M", "count"),
         Bound("--max-macs", "macs", "max", amount, "multiply-accumulates of one image, such as 600M", "MAC"),
-        Bound("--max-model-size", "model_size", "max", units.parse_bytes, "weights and buffers, such as 20MB", "B"),
+        Bound("--max-model-size", "model_size", "max", amount_of_bytes, "weights and buffers, such as 20MB", "B"),
     )
 }
 """Every bound by its key, in the order of the help."""

@@ -21,13 +21,13 @@ class DuplicateName(ValueError):
     """Two definitions claim one name."""
 
 
-def near(name: str, names: Iterable[str]) -> str:
+def near(name: str, names: Iterable[str], between: str = ", ") -> str:
     """``did you mean a, b?`` where something is near; and the whole list where it is short, else its length."""
     known = sorted(names)
     matches = difflib.get_close_matches(name, known, n=4, cutoff=0.6)
-    asked = f"did you mean {', '.join(matches)}?" if matches else ""
+    asked = f"did you mean {between.join(matches)}?" if matches else ""
     if len(known) <= 8 or not asked:
-        listed = f"known: {', '.join(known) or 'none'}" if len(known) <= 20 else f"{len(known)} names are known"
+        listed = f"known: {between.join(known) or 'none'}" if len(known) <= 20 else f"{len(known)} names are known"
         return f"{asked} {listed}".strip()
     return asked
 

@@ -14,7 +14,7 @@ from pytest_archbench.report.columns import COLUMNS
     ("key", "text", "value"),
     [
         ("max_latency", "20ms", 0.02),
-        ("max_latency", "2", 2.0),
+        ("max_latency", "2 s", 2.0),
         ("min_throughput", "30", 30.0),
         ("min_throughput", "0.5", 0.5),
         ("max_memory", "1GB", 1e9),
@@ -40,6 +40,9 @@ def test_a_bound_is_read_into_base_units(key: str, text: str, value: float) -> N
     [
         ("max_latency", "20x", "expected a time above 0 such as"),
         ("max_latency", "0ms", "expected a time above 0 such as"),
+        ("max_latency", "20", "expected a number with its unit, such as 20ms"),
+        ("max_memory", "1.5", "expected a number with its unit, such as 700MiB"),
+        ("max_model_size", "20", "expected a number with its unit, such as 700MiB"),
         ("min_throughput", "-30", "expected a number above 0 such as 30, 5M or 1.8G"),
         ("min_throughput", "nan", "expected a number above 0"),
         ("max_params", "0", "expected a number above 0"),

@@ -120,7 +120,7 @@ def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
         raise UnknownName("--device: these figures name no device: choose a run, or other figures")
     found = [device] if device in sizes else [name for name in sizes if device.casefold() in name.casefold()]
     if not found:
-        raise UnknownName(f"--device: no network was measured on {device!r}: {near(device, sizes)}")
+        raise UnknownName(f"--device: no network was measured on {device!r}: {near(device, sizes, '; ')}")
     if len(found) > 1:
         which = f"{device!r} is a part of {len(found)} names" if device else f"there are {len(found)} devices"
         raise UnknownName(f"--device: {which}: name one of {'; '.join(sorted(found))}")

@@ -197,6 +197,7 @@ def test_no_bounds_rank_everything(folder: Path) -> None:
         ("reports --batch-size=4", "--batch-size: nothing was measured on cpu at batch 4: known: 1"),
         ("reports --batch-size=0", "0 is not in the range x>=1"),
         ("reports --max-latency=20x", "'--max-latency': got '20x'; expected a time above 0"),
+        ("reports --max-latency=20", "'--max-latency': got '20'; expected a number with its unit, such as 20ms"),
         ("reports --max-memory=much", "'--max-memory': got 'much'; expected bytes such as 700MiB or 1GB"),
         ("reports --min-top1=75", "'--min-top1': got '75'; expected a fraction such as 0.75 or 75%"),
         ("reports --max-params=-5", "'--max-params': got '-5'; expected a number above 0"),

@@ -165,7 +165,7 @@ def test_a_whole_name_wins_over_a_longer_one() -> None:
     [
         ("", 1, f"--device: there are 3 devices: name one of {TX1}; {TITAN}; cpu"),
         ("nvidia", 1, f"--device: 'nvidia' is a part of 2 names: name one of {TX1}; {TITAN}"),
-        ("cpi", 1, "--device: no network was measured on 'cpi': did you mean cpu? known: "),
+        ("cpi", 1, f"--device: no network was measured on 'cpi': did you mean cpu? known: {TX1}; {TITAN}; cpu"),
         ("cpu", 4, "--batch-size: nothing was measured on cpu at batch 4: known: 1, 8"),
     ],
 )

@@ -9,7 +9,7 @@ from pytest_archbench.cli import catalogue, choosing, comparing, past, reports
 
 @click.group()
 def main() -> None:
-    """Count, list and report neural-network architectures; measuring is done by ``pytest --archbench``."""
+    """Count, choose, compare and report neural networks; measuring is done by ``pytest --archbench``."""
 
 
 for command in (*catalogue.COMMANDS, *reports.COMMANDS, *choosing.COMMANDS, *comparing.COMMANDS, *past.COMMANDS):

@@ -32,7 +32,10 @@ _suite = click.option(
 @click.argument("pattern", default="")
 @_suite
 def list_(pattern: str, suite: str) -> None:
-    """List architectures by name, family, provider and paper; PATTERN is a name or a glob such as 'resnet*'."""
+    """List architectures by name, family, provider and paper.
+
+    PATTERN is a name or a glob such as 'resnet*'; all without it.
+    """
     for entry in make_plan(suite, pattern).architectures:
         click.echo(f"{entry.name:32} {entry.family:14} {entry.provider:12} {entry.paper}")
 
@@ -44,7 +47,7 @@ def list_(pattern: str, suite: str) -> None:
 @click.option("--depth", default=2, show_default=True, help="Levels of modules to show.")
 @click.option("--json", "as_json", is_flag=True, help="Exact numbers for a program.")
 def count(name: str, suite: str, by_module: bool, depth: int, as_json: bool) -> None:
-    """Count NAME without weights, and show every published figure beside it."""
+    """Count NAME without weights, beside every published figure."""
     planned = make_plan(suite, name)
     for entry in planned.architectures:
         found = _counted(entry, by_module)

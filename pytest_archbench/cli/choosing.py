@@ -60,7 +60,13 @@ def _demands(command: C) -> C:
 @click.option("--device", default="", help="Where it is to run: a name or a part of one (may be left out if only one).")
 @click.option("--batch-size", default=1, show_default=True, type=click.IntRange(min=1), help="Images at a time.")
 @_demands
-@click.option("--published", "sources", multiple=True, help="Figures of this source, instead of RUN or beside it.")
+@click.option(
+    "--published",
+    "sources",
+    multiple=True,
+    metavar="SOURCE",
+    help="Figures of this source, instead of RUN or beside it; repeatable.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.option("--all", "everything", is_flag=True, help=f"List the excluded where they are more than {FOLDED_FROM}.")
 def recommend(
@@ -72,9 +78,10 @@ def recommend(
     everything: bool,
     **demanded: float | None,
 ) -> None:
-    """Rank the networks of RUN (a journal or its folder; default: reports) that keep to bounds on a device.
+    """Rank the networks of RUN that keep to bounds on a device.
 
-    By top-1, then latency. Of every other network it says why it is not in the list.
+    RUN is a journal or its folder (default: reports). By top-1, then latency; of every other network it says why it is
+    not in the list.
     """
     from pytest_archbench.report.choice import choose, place
 

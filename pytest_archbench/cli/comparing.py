@@ -32,9 +32,9 @@ Sides = Mapping[str, Mapping[str, Any]]
 @click.option("--all", "everything", is_flag=True, help="List what did not change as well.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where something became worse or fails now.")
 def compare_(earlier: Path, later: Path, form: str, everything: bool, exit_code: bool) -> None:
-    """Compare two runs, each a journal or its folder, the earlier first.
+    """Compare two runs, the earlier first.
 
-    The later is judged as if the earlier had been promoted, worst first.
+    RUN is a journal or its folder. The later is judged as if the earlier had been promoted, worst first.
     """
     one, other = or_say(lambda: measured(earlier)), or_say(lambda: measured(later))
     found = or_say(lambda: _compare(earlier, one, later, other))

@@ -26,7 +26,10 @@ from pytest_archbench.units import readable, relative
 @click.option("--device", "device_", default="", help="Only what was measured on this device.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
 def promote(run: Path, baselines: Path, device_: str, dry_run: bool) -> None:
-    """Make what RUN, a journal or its folder, measured the baseline of later runs; those of other cases are kept."""
+    """Make what RUN measured the baseline of later runs.
+
+    RUN is a journal or its folder. Baselines of other cases are kept.
+    """
     measured = or_say(lambda: _measured(run, device_))
     points = [point for point, _ in measured.values()]
     made = or_say(lambda: own.promote(points, baselines, dry_run=dry_run))
@@ -101,9 +104,10 @@ def history_() -> None:
     help=f"Folder of promoted baselines, from which slow drift is measured (default: {own.FOLDER}).",
 )
 def changes(folder: Path, arch: str, metric: str, baselines: Path | None) -> None:
-    """Name the commits between which a series changed, largest change first.
+    """Name the commits between which a series changed.
 
-    FOLDER holds journals (*.jsonl), or folders of them: reports/ with its previous/, or one folder per night.
+    The largest change first. FOLDER holds journals (*.jsonl), or folders of them: reports/ with its previous/, or one
+    folder per night.
     """
     past = or_say(lambda: history.load(folder))
     promoted = or_say(lambda: own.read(baselines or own.FOLDER))

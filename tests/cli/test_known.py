@@ -35,6 +35,14 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("group", [(), ("history",)])
+def test_the_help_lists_every_command_with_a_whole_sentence(group: tuple[str, ...], tmp_path: Path) -> None:
+    ran = archbench(tmp_path, *group, "--help")
+    lines = ran.stdout.partition("Commands:\n")[2].splitlines()
+    assert len(lines) == (1 if group else 8)
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+
+
 def test_it_counts_a_network_of_the_folder(project: Path) -> None:
     ran = archbench(project, "count", "mynet", "--json")
     assert ran.returncode == 0, ran.stderr

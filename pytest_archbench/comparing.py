@@ -35,6 +35,7 @@ WORDS: tuple[Word, ...] = (
 )
 """What may be said of a case, worst first: a network that no longer runs before one that became slower."""
 UNCHANGED: tuple[Word, ...] = ("failed in both", "passed")
+ALONE: tuple[Word, ...] = ("only earlier", "only later")
 
 
 class Case(NamedTuple):

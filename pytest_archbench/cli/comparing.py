@@ -15,12 +15,14 @@ import click
 
 from pytest_archbench import store
 from pytest_archbench.cli.terminal import both, measured, number, or_say, printable
-from pytest_archbench.comparing import UNCHANGED, Compared, Comparison, compare, finite
+from pytest_archbench.comparing import ALONE, UNCHANGED, Compared, Comparison, Word, compare, finite
 from pytest_archbench.records import Point
 from pytest_archbench.units import readable, relative
 
 Sides = Mapping[str, Mapping[str, Any]]
 """``earlier`` and ``later``: path, run, started and commit of each."""
+FOLDED_FROM = 40
+"""More cases than this that one run alone has are counted instead of listed: what changed would drown in them."""
 
 
 @click.command("compare")
@@ -86,15 +88,21 @@ def _facts(found: Comparison) -> Iterator[str]:
 
 
 def _sums(found: Comparison, everything: bool) -> Iterator[str]:
-    counts = found.counts
-    folded = 0 if everything else sum(counts.get(word, 0) for word in UNCHANGED)
-    said = ", ".join(f"{count} {word}" for word, count in counts.items())
-    hint = f" ({number(folded, 'case')} without change: --all lists them)" if folded else ""
-    yield f"{number(sum(counts.values()), 'case')}: {said}{hint}"
+    said = ", ".join(f"{count} {word}" for word, count in found.counts.items())
+    folded = len(found.compared) - len(_listed(found, everything))
+    why = "without change or in one run alone" if {*ALONE} & _folded(found) else "without change"
+    hint = f" ({number(folded, 'case')} {why}: --all lists them)" if folded else ""
+    yield f"{number(len(found.compared), 'case')}: {said}{hint}"
 
 
 def _listed(found: Comparison, everything: bool) -> list[Compared]:
-    return [each for each in found.compared if everything or each.word not in UNCHANGED]
+    folded = _folded(found)
+    return [each for each in found.compared if everything or each.word not in folded]
+
+
+def _folded(found: Comparison) -> set[Word]:
+    """The words whose cases are counted and not listed."""
+    return {*UNCHANGED, *(word for word in ALONE if found.counts.get(word, 0) > FOLDED_FROM)}
 
 
 def _names(compared: Iterable[Compared]) -> dict[Any, str]:

@@ -103,6 +103,19 @@ def test_a_case_of_one_run_alone_is_listed_as_such(tmp_path: Path) -> None:
     ]
 
 
+def test_many_cases_of_one_run_alone_are_counted(tmp_path: Path) -> None:
+    """Of a night of many networks and a run of two: what changed stands alone, and what is new beside it."""
+    night = [macs(5, architecture=f"net{place}") for place in range(41)]
+    ran = compared(runs(tmp_path, (*night, macs(1000)), (macs(1001), macs(5, architecture="new"))))
+    lines = ran.stdout.splitlines()[3:]
+    assert [line[:14].strip() for line in lines[:-1]] == ["deviates", "", "only later"]
+    counts = "43 cases: 1 deviates, 41 only earlier, 1 only later"
+    assert lines[-1] == f"{counts} (41 cases without change or in one run alone: --all lists them)"
+    assert len(compared(tmp_path, "--all").stdout.splitlines()) == 3 + 2 + 41 + 1 + 1
+    assert "net40" not in compared(tmp_path, "--format=markdown").stdout
+    assert len(json.loads(compared(tmp_path, "--format=json").stdout)["cases"]) == 43
+
+
 def test_another_environment_is_said_once_at_the_top(tmp_path: Path) -> None:
     rows = (latency(0.04), latency(0.3, batch_size=8), macs(1000))
     ran = compared(runs(tmp_path, rows, rows, torch="2.15.0"))

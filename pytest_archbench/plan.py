@@ -108,6 +108,11 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
     )
 
 
+def packaged_figures() -> Published:
+    """The published figures alone, without a plan: no network and no device is looked for."""
+    return load(importlib.import_module(PACKAGED).BASELINES / "published")
+
+
 def _all_metrics() -> tuple[str, ...]:
     return tuple(metric for meter in METERS.values() for metric in meter.metrics)
 

@@ -15,7 +15,8 @@ import click
 from pytest_archbench import store
 from pytest_archbench.baselines import Published
 from pytest_archbench.bounds import BOUNDS, Bound
-from pytest_archbench.cli.terminal import make_plan, measured, number, or_say, printable, require_sources, table
+from pytest_archbench.cli.terminal import measured, number, or_say, printable, require_sources, table
+from pytest_archbench.plan import packaged_figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ def recommend(
 
     bounds = {key: value for key in BOUNDS if (value := demanded[key]) is not None}
     paths = [run] if run else [] if sources else [Path("reports")]
-    networks, failures = or_say(lambda: _networks(paths, sources, make_plan().published))
+    networks, failures = or_say(lambda: _networks(paths, sources, packaged_figures()))
     there = or_say(lambda: place(networks, device, batch_size))
     click.echo(FORMS[form](choose(networks, bounds, there, batch_size, failures), everything), nl=False)
 

@@ -15,6 +15,7 @@ from pytest_archbench import outputs, store
 from pytest_archbench.baselines import key_of
 from pytest_archbench.cli.terminal import make_plan, or_say, printable, require_sources
 from pytest_archbench.files import places
+from pytest_archbench.plan import packaged_figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,14 +47,14 @@ def report(runs: tuple[Path, ...], sources: tuple[str, ...], out: Path | None, c
     """
     paths = runs or (() if sources else (REPORTS,))
     found, faults = or_say(lambda: _read(paths))
-    planned = make_plan(_suites(sources) if sources else "")
-    or_say(lambda: require_sources(sources, planned.published))
+    published = or_say(packaged_figures)
+    or_say(lambda: require_sources(sources, published))
     run = outputs.merged(found) if found else store.Run({"run": "published figures: " + ", ".join(sources)}, ())
-    families = {key_of(each): each.family for each in planned.architectures} if sources else {}
+    families = {key_of(each): each.family for each in make_plan(_suites(sources)).architectures} if sources else {}
     folder = out or (_folder(paths[0]) if paths else REPORTS / "-".join(sources))
     give = partial(_given, conftest or CONFTEST)
     try:
-        rendered = outputs.publish(run, folder, planned.published, shown=sources, families=families, give=give)
+        rendered = outputs.publish(run, folder, published, shown=sources, families=families, give=give)
     except OSError as error:
         where = error.filename2 or error.filename or folder
         reason = f"{where} cannot be written: {error.strerror}; name another folder with --out"

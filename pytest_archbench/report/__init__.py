@@ -14,7 +14,7 @@ import pandas as pd
 
 from pytest_archbench.files import write_atomically
 from pytest_archbench.records import Baseline
-from pytest_archbench.report import conclusions, frames, page, paper, tables, text, web
+from pytest_archbench.report import conclusions, frames, page, paper, press, tables, text, web
 from pytest_archbench.report.drawing import Axis
 from pytest_archbench.report.figures import FIGURES, balls, bars, bars_by_device, bars_by_input, dots, lines
 from pytest_archbench.report.frames import Run
@@ -75,6 +75,7 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
     made = {
         f"{name}_{place}": each for name in tables.TABLES for place, each in enumerate(tables.TABLES[name](networks))
     }
+    ours = [press.Sheet(chart.name, chart.title, drawing) for chart, drawing in drawn if chart.name in FIGURES]
     extras = [each.extra for each in owns if each.extra]
     sheets = [tables.sheet(name, each) for name, each in made.items()]
     addresses = literature.addresses or {}
@@ -84,12 +85,7 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
         "networks.csv": frames.csv_text(networks).encode(),
         "summary.md": text.summary(run, networks).encode(),
         **{f"tables/{name}.csv": frames.csv_text(each.frame).encode() for name, each in made.items()},
-        **{
-            name: content
-            for chart, drawing in drawn
-            if chart.name in FIGURES
-            for name, content in paper.files(chart.name, drawing, chart.title, networks, styles).items()
-        },
+        **press.printed(ours, networks, styles),
         **{name: content for each in owns for name, content in each.files.items()},
         "index.html": page.html(run, networks, payload, insets, addresses, sheets, extras, claims).encode(),
     }

@@ -5,6 +5,8 @@ Pure geometry in points, x to the right and y upwards. A label is a box given by
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,11 +38,14 @@ def place(centres: Array, radii: Array, owners: npt.NDArray[np.int_], sizes: Arr
             others = placed.copy()
             others[label] = False
             taken = _boxes(spots[others], padded[others])
-            paid = paid + _cost(candidates, padded[label], owners[label], centres, radii, taken, bounds)
-            paid = paid + CROSSING * _crossings(
-                centres[owners[label]], candidates, centres[owners[others]], spots[others]
-            )
-            spots[label], placed[label] = candidates[int(np.argmin(paid))], True
+            least = paid + _cover(candidates, padded[label], owners[label], centres, radii, taken, bounds)
+            line = partial(_line, centre=centres[owners[label]], taken=taken)
+            line = partial(line, starts=centres[owners[others]], stops=spots[others])
+            # A line costs something or nothing: what costs more without one than the cheapest with its own cannot win.
+            cheapest = int(np.argmin(least))
+            within = np.flatnonzero(least <= least[cheapest] + line(candidates[[cheapest]])[0])
+            full = least[within] + line(candidates[within])
+            spots[label], placed[label] = candidates[within[int(np.argmin(full))]], True
         if np.array_equal(before, spots):
             break
     return spots
@@ -63,7 +68,8 @@ def _candidates(centre: Array, radius: float, size: Array) -> tuple[Array, Array
     return np.concatenate(rings), np.concatenate(prices)
 
 
-def _cost(spots: Array, size: Array, owner: int, centres: Array, radii: Array, taken: Array, bounds: Array) -> Array:
+def _cover(spots: Array, size: Array, owner: int, centres: Array, radii: Array, taken: Array, bounds: Array) -> Array:
+    """(m,): what a label pays for lying over others and over blobs, and outside the bounds."""
     boxes, area = _boxes(spots, size), float(size[0] * size[1])
     half = radii[:, None] * 0.8  # the square of a circle's area, nearly
     blobs = np.delete(np.concatenate([centres - half, centres + half], axis=1), owner, axis=0)
@@ -76,10 +82,15 @@ def _cost(spots: Array, size: Array, owner: int, centres: Array, radii: Array, t
     cost: Array = (
         OVERLAP * _overlap(boxes, taken).sum(axis=1) / area
         + COVER * _overlap(boxes, blobs).sum(axis=1) / area
-        + LEADER * _leader_under(spots, centres[owner], taken)
         + 100 * outside.sum(axis=1)
     )
     return cost
+
+
+def _line(spots: Array, *, centre: Array, taken: Array, starts: Array, stops: Array) -> Array:
+    """(m,): what the line from the blob to each spot pays for running under labels and across other lines."""
+    found: Array = LEADER * _leader_under(spots, centre, taken) + CROSSING * _crossings(centre, spots, starts, stops)
+    return found
 
 
 def _within(boxes: Array, low: Array, high: Array) -> Array:

@@ -41,15 +41,17 @@ def publish(
 
 
 def latest(run: Run) -> Run:
-    """The run with each case as it was measured last: a resumed run says again what had failed before."""
+    """The run with each case as it was measured last: a resumed run says again what had failed before.
+
+    One network may be measured at several inputs, or as several types; what failed says only what it was asked for.
+    """
     kept: dict[tuple[str, str | None], dict[str, Any]] = {}
     for row in run.rows:
         conditions = row.get("conditions") or {}
         names = (row.get("architecture"), row.get("metric"), conditions.get("device"), conditions.get("batch_size"))
         case = json.dumps(names)  # a foreign journal may hold lists where names are expected
         kept.pop((case, None), None)
-        # One network may be measured at several inputs; what failed says only which it was asked for.
-        kept[case, json.dumps(conditions.get("input_shape")) if row.get("status") == "ok" else None] = row
+        kept[case, json.dumps(conditions, sort_keys=True) if row.get("status") == "ok" else None] = row
     return Run(run.header, tuple(kept.values()))
 
 

@@ -57,3 +57,14 @@ def test_a_run_that_is_given_twice_counts_once() -> None:
 def test_a_row_without_conditions_is_merged_too() -> None:
     foreign = Run({"run": "x"}, ({"architecture": "a", "metric": "params", "status": "ok", "value": 1},))
     assert len(merged([foreign, run("b", LAPTOP, 1.0)]).rows) == 2
+
+
+def test_what_was_measured_under_other_conditions_replaces_nothing() -> None:
+    def case(status: str, value: float | None, **conditions: Any) -> dict[str, Any]:
+        where = {"device": "cpu", "batch_size": 1, **conditions}
+        return {"architecture": "a", "metric": "latency", "status": status, "value": value, "conditions": where}
+
+    rows = (case("ok", 1.0, dtype="float32"), case("ok", 2.0, dtype="float16"), case("ok", 3.0, dtype="float32"))
+    assert sorted(row["value"] for row in latest(Run({}, rows)).rows) == [2.0, 3.0]
+    mended = (case("oom", None), case("ok", 2.0, dtype="float16"))
+    assert [row["value"] for row in latest(Run({}, mended)).rows] == [2.0]

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ Row = Mapping[str, Any]
 Accuracies = Mapping[tuple[str, str], Sequence[Baseline]]
 
 CONDITIONS = ("device", "batch_size", "dtype", "threads", "memory_format", "runtime")
+NUMBERED = ("batch_size", "threads")
 NETWORK_METRICS = {
     "params": "params",
     "macs": "macs",
@@ -38,6 +40,8 @@ NETWORK_METRICS = {
     "valid_loss": "valid_loss",
 }
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
+ANY_INPUT = ("params", "model_size")
+"""Metrics that the size of the input does not change."""
 DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", "epoch_time")
 SOURCE_ORDER = (
     *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
@@ -81,6 +85,13 @@ class Run(Protocol):
 def legible(value: object) -> str:
     """``value`` as text on one line, with U+FFFD for what no document can carry; None is the empty text."""
     return _UNFIT.sub("\ufffd", " ".join(("" if value is None else str(value)).split()))
+
+
+def number(value: object) -> int | float | None:
+    """``value`` where it can be computed with: a foreign journal may hold text, infinity or an endless integer."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) <= sys.float_info.max else None
 
 
 def worst(rows: Iterable[Row]) -> str | None:
@@ -135,7 +146,11 @@ def _identity(row: Row) -> dict[str, Any]:
 
 def _conditions(row: Row) -> dict[str, Any]:
     given = row.get("conditions") or {}
-    return {key: legible(value) if isinstance(value := given.get(key), str) else value for key in CONDITIONS}
+    return {key: _condition(key, given.get(key)) for key in CONDITIONS}
+
+
+def _condition(key: str, value: object) -> Any:
+    return number(value) if key in NUMBERED else None if value is None else legible(value)
 
 
 def _input_shape(row: Row) -> str:
@@ -160,17 +175,18 @@ def verdict_record(row: Row, verdict: Mapping[str, Any]) -> dict[str, Any]:
         "batch_size": conditions["batch_size"],
         "value": row.get("value"),
         **{key: legible(verdict.get(key)) for key in ("outcome", "source", "baseline", "unit", "reason")},
-        "change": verdict.get("change"),
+        "change": number(verdict.get("change")),
     }
 
 
 def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequence[str] = SOURCE_ORDER) -> pd.DataFrame:
-    """One row per architecture, device and batch size (more where the other conditions differ too).
+    """One row per architecture, input, device and batch size (more where the other conditions differ too).
 
     Base units: params and activations in counts, macs in MAC, model_size and memories in B, latency in s per batch,
     throughput and image_rate in img/s, energy in J per image, power in W, accuracies as fractions. What no device
-    changes is taken from any device of the run. An accuracy that was not measured is the published one of the topology
-    at the same input size, ``top1_source`` naming its source. ``derived`` says what is computed from what.
+    changes is taken from any device of the run, at the same input. An accuracy that was not measured is the published
+    one of the topology at the same input size, ``top1_source`` naming its source. ``derived`` says what is computed
+    from what.
     """
     accuracies = by_rank(published, source_order)
     by_name: dict[str, list[Row]] = defaultdict(list)
@@ -225,22 +241,39 @@ def by_rank(published: Iterable[Baseline], source_order: Sequence[str] = SOURCE_
 
 
 def _network_rows(rows: Sequence[Row], accuracies: Accuracies) -> Iterable[dict[str, Any]]:
-    on_device = [row for row in rows if row.get("metric") in DEVICE_METRICS]
+    """Those of one architecture. What failed says which input it was asked for, which may be none that was fed."""
+    fed = dict.fromkeys(_input_shape(row) for row in rows if row.get("status") == "ok")
+    for shape in fed or dict.fromkeys([_input_shape(rows[0])]):
+        elsewhere = fed.keys() - {shape}
+        here = [row for row in rows if _input_shape(row) not in elsewhere]
+        known = [row for row in rows if _input_shape(row) not in elsewhere or _metric(row) in ANY_INPUT]
+        yield from _rows_of_input(shape, here, known, accuracies)
+
+
+def _rows_of_input(
+    shape: str, rows: Sequence[Row], known: Sequence[Row], accuracies: Accuracies
+) -> Iterable[dict[str, Any]]:
+    """``rows`` are those of one input, ``known`` all that say something of the network there."""
+    on_device = [row for row in rows if _metric(row) in DEVICE_METRICS]
     settings = dict.fromkeys(tuple(_conditions(row).values()) for row in on_device or rows)
     for setting in settings:
         place = dict(zip(CONDITIONS, setting, strict=True))
         here = [row for row in rows if _conditions(row) == place]
-        record = {"origin": MEASURED, **_identity(rows[0]), **place, "input_shape": _input_shape((here or rows)[0])}
+        record = {"origin": MEASURED, **_identity(rows[0]), **place, "input_shape": shape}
         record |= {metric: _last_value(here, metric) for metric in DEVICE_METRICS}
-        record |= {column: _nearest_value(rows, metric, place) for metric, column in NETWORK_METRICS.items()}
+        record |= {column: _nearest_value(known, metric, place) for metric, column in NETWORK_METRICS.items()}
         record |= accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
-        speaking = [row for row in rows if _conditions(row) == place or row.get("metric") in NETWORK_METRICS]
+        speaking = [row for row in known if _conditions(row) == place or _metric(row) in NETWORK_METRICS]
         yield record | {"worst": worst(speaking)}
+
+
+def _metric(row: Row) -> str:
+    return legible(row.get("metric"))
 
 
 def _last_value(rows: Iterable[Row], metric: str) -> float | None:
     """A case that was run again stands later in the journal."""
-    found = [row["value"] for row in rows if row.get("metric") == metric and row.get("value") is not None]
+    found = [value for row in rows if _metric(row) == metric and (value := number(row.get("value"))) is not None]
     return found[-1] if found else None
 
 
@@ -251,7 +284,7 @@ def _nearest_value(rows: Iterable[Row], metric: str, place: Mapping[str, Any]) -
         there = _conditions(row)
         return there != place, there["device"] != place["device"], there["batch_size"] or 0
 
-    candidates = [row for row in rows if row.get("metric") == metric and row.get("value") is not None]
+    candidates = [row for row in rows if _metric(row) == metric and number(row.get("value")) is not None]
     return _last_value([row for row in candidates if distance(row) == min(map(distance, candidates))], metric)
 
 
@@ -269,7 +302,8 @@ def accuracy(record: Mapping[str, Any], column: str, accuracies: Accuracies) -> 
 def side(input_shape: str) -> int | None:
     """The side of the image in a shape as the frame holds it: 224 of ``[3, 224, 224]`` or ``[224, 224]``."""
     shape = json.loads(input_shape or "null")
-    return shape[-1] if isinstance(shape, list) and len(shape) in (2, 3) else None
+    found = number(shape[-1]) if isinstance(shape, list) and len(shape) in (2, 3) else None
+    return None if found is None else int(found)
 
 
 def csv_text(frame: pd.DataFrame) -> str:

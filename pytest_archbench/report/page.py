@@ -225,7 +225,7 @@ def _summary(run: Run, networks: pd.DataFrame) -> str:
 
 def header(given: Mapping[str, Any]) -> list[tuple[str, list[Fact]]]:
     """The journal's first line as (heading, facts): the run, its environment, each device."""
-    devices = given.get("devices") or {}
+    devices = found if isinstance(found := given.get("devices"), Mapping) else {}
     plain = {key: value for key, value in given.items() if key not in ("environment", "devices")}
     parts = [("Run", plain), ("Environment", given.get("environment") or {})]
     parts += [(f"Device {clip(name)}", facts) for name, facts in devices.items()]

@@ -98,6 +98,44 @@ def test_other_conditions_are_not_mixed_into_a_row() -> None:
     assert [n["dtype"] for n in found if n["peak_memory"] == 9] == ["float16"]
 
 
+def test_inputs_of_a_network_are_not_mixed_into_a_row() -> None:
+    small, large = {"input_shape": [3, 224, 224]}, {"input_shape": [3, 299, 299]}
+    found = networks_of(
+        row("a", "params", 5, **small),
+        row("a", "macs", 40, **small),
+        row("a", "latency", 0.2, **small),
+        row("a", "macs", 70, **large),
+        row("a", "latency", 0.5, **large),
+        row("a", "latency", status="oom", message="2 GiB asked", batch_size=64, input_shape=None),
+        figures=[published("a", 0.8, input_size=299)],
+    )
+    rows = [(n["input_shape"], n["batch_size"], n["macs"], n["latency"], n["params"]) for n in found]
+    assert [each for each in rows if each[1] == 1] == [
+        ("[3, 224, 224]", 1, 40.0, 0.2, 5.0),
+        ("[3, 299, 299]", 1, 70.0, 0.5, 5.0),
+    ]
+    assert [n["top1"] for n in found if n["input_shape"] == "[3, 299, 299]"] == [0.8, 0.8]
+    assert {n["worst"] for n in found if n["batch_size"] == 64} == {"oom"}
+
+
+@pytest.mark.parametrize("value", ["abc", "4", [], {}, True, float("inf"), float("nan"), 10**400])
+def test_a_value_that_is_no_number_is_none_that_was_measured(value: object) -> None:
+    foreign = {**row("a", "macs", 4), "value": value}
+    (network,) = networks_of(foreign, row("a", "params", 7))
+    assert math.isnan(network["macs"])
+    assert network["params"] == 7.0
+    odd = {**verdict("deviates"), "change": value}
+    assert frames.verdicts(Run(HEADER, (row("a", "macs", 4, verdicts=(odd,)),)))["change"].isna().all()
+
+
+@pytest.mark.parametrize("value", [[], ["cpu"], {"a": 1}, 1.5, float("inf")])
+@pytest.mark.parametrize("key", ["device", "dtype", "batch_size", "input_shape"])
+def test_conditions_of_any_kind_are_read(key: str, value: object) -> None:
+    (network,) = networks_of(row("a", "latency", 0.5, **{key: value}))
+    assert network["latency"] == 0.5
+    assert network["device"] == (frames.legible(value) if key == "device" else "cpu")
+
+
 def test_a_case_that_was_run_again_counts_as_the_later() -> None:
     (network,) = networks_of(row("a", "latency", 1.0), row("a", "latency", 2.0))
     assert network["latency"] == 2.0

@@ -47,12 +47,18 @@ def latest(run: Run) -> Run:
     """
     kept: dict[tuple[str, str | None], dict[str, Any]] = {}
     for row in run.rows:
-        conditions = row.get("conditions") or {}
-        names = (row.get("architecture"), row.get("metric"), conditions.get("device"), conditions.get("batch_size"))
-        case = json.dumps(names)  # a foreign journal may hold lists where names are expected
+        case, conditions = _case(row), json.dumps(row.get("conditions") or {}, sort_keys=True)
         kept.pop((case, None), None)
-        kept[case, json.dumps(conditions, sort_keys=True) if row.get("status") == "ok" else None] = row
+        kept[case, conditions if row.get("status") == "ok" else None] = row
     return Run(run.header, tuple(kept.values()))
+
+
+def _case(row: Mapping[str, Any]) -> str:
+    """What was asked for, as text: a foreign journal may hold lists where names are expected."""
+    conditions = row.get("conditions") or {}
+    return json.dumps(
+        [row.get("architecture"), row.get("metric"), conditions.get("device"), conditions.get("batch_size")]
+    )
 
 
 def merged(runs: Sequence[Run]) -> Run:
@@ -67,9 +73,13 @@ def merged(runs: Sequence[Run]) -> Run:
     names = [{device: _told_apart(device, run, runs) for device in _devices(run)} for run in runs]
     pairs = list(zip(runs, names, strict=True))
     devices = {name[device]: facts for run, name in pairs for device, facts in _devices(run).items()}
-    rows = tuple(_renamed(row, name) for run, name in pairs for row in run.rows)
+    rows: list[dict[str, Any]] = []
+    for run, name in pairs:
+        later = [_renamed(row, name) for row in run.rows]
+        failed = {_case(row) for row in later if row.get("status") != "ok"}
+        rows = [*(row for row in rows if _case(row) not in failed), *later]  # what failed now has no value any more
     title = " + ".join(dict.fromkeys(str(run.header.get("run")) for run in runs))
-    return Run({**runs[-1].header, "run": title, "devices": devices}, rows)
+    return Run({**runs[-1].header, "run": title, "devices": devices}, tuple(rows))
 
 
 def _devices(run: Run) -> Mapping[str, Any]:

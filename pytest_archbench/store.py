@@ -186,7 +186,7 @@ def read(path: Path) -> Run:
     """
     run, damage = salvage(path)
     if damage:
-        raise JournalError(damage[0])
+        raise JournalError(f"{damage[0]}; remove the line to read the rest")
     return run
 
 
@@ -237,8 +237,8 @@ def _objects(path: Path, lines: Sequence[str], damage: list[str]) -> Iterator[tu
         except UNREADABLE as error:
             if number == len(lines):  # no newline after it: killed while writing
                 break
-            advice = "remove the line to read the rest" if number > 1 else "this is not an archbench journal"
-            damage.append(f"{where}: not a JSON object ({error}); {advice}")
+            foreign = "" if number > 1 else "; this is not an archbench journal"
+            damage.append(f"{where}: not a JSON object ({error}){foreign}")
         else:
             if isinstance(entry, dict):
                 yield where, entry
@@ -262,5 +262,5 @@ def _is_row(entry: Mapping[str, Any], where: str, damage: list[str]) -> bool:
         reason = str(error)
     else:
         return True
-    damage.append(f"{where}: not a measurement ({reason}); remove the line to read the rest")
+    damage.append(f"{where}: not a measurement ({reason})")
     return False

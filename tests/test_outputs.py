@@ -43,6 +43,16 @@ def test_one_machine_with_two_versions_of_torch_is_told_apart_by_run() -> None:
     assert seen(both) == [("cpu (a)", "net0", 1.0), ("cpu (b)", "net0", 2.0)]
 
 
+def test_what_failed_in_the_later_run_has_no_value_of_the_earlier() -> None:
+    failed = run("b", LAPTOP)
+    row = {**run("a", LAPTOP, 1.0).rows[0], "status": "oom", "value": None}
+    both = merged([run("a", LAPTOP, 1.0, 2.0), Run(failed.header, (row,))])
+    assert [(each["architecture"], each["status"], each["value"]) for each in latest(both).rows] == [
+        ("net1", "ok", 2.0),
+        ("net0", "oom", None),
+    ]
+
+
 def test_one_run_stays_as_it_is() -> None:
     alone = run("a", LAPTOP, 1.0)
     assert merged([alone]) is alone

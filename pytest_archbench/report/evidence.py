@@ -92,7 +92,9 @@ def lacking(frame: pd.DataFrame, needs: Sequence[str], have: int, where: str = "
     silent = [key for key in parts if len(frame) and not frame[key].notna().any()]
     names = listed([COLUMNS[key].name for key in parts])
     asked = f"Needs {FEWEST} networks with {' '.join(filter(None, [names, where]))} and has {have}."
-    return " ".join(filter(None, [asked, remedy(key for key in parts if COLUMNS[key].metric or key in silent)]))
+    more = "Measure more of them, without `--archbench-arch`." if have and not silent else ""
+    advice = more or remedy(key for key in parts if COLUMNS[key].metric or key in silent)
+    return " ".join(filter(None, [asked, advice]))
 
 
 def listed(names: Sequence[str], last: str = " and ") -> str:

@@ -204,13 +204,11 @@ def test_no_bounds_rank_everything(folder: Path) -> None:
         ("--published=bianco2019", "--published: unknown source 'bianco2019': did you mean bianco2018"),
         ("empty.jsonl", "empty.jsonl: expected measured cases; got none: run pytest --archbench first"),
         ("damaged.jsonl", "damaged.jsonl:1: expected a JSON object; got list"),
-        ("foreign.jsonl", "foreign.jsonl: not as a run writes it"),
     ],
 )
 def test_a_mistake_is_one_sentence(folder: Path, arguments: str, said: str) -> None:
     (folder / "empty.jsonl").write_text('{"schema": 1, "run": "x"}\n')
     (folder / "damaged.jsonl").write_text("[]\n")
-    journal(folder / "foreign.jsonl", 1, row("latency", "s", 1.0, value="quick"))
     ran = recommend(*arguments.split())
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert said in ran.stderr
@@ -228,4 +226,12 @@ def test_a_terminal_gets_no_control_characters_from_a_journal(folder: Path) -> N
     ran = recommend("evil.jsonl", "--max-energy=1")
     assert ran.exit_code == 0
     assert all(line.isprintable() for line in ran.stdout.splitlines())
-    assert [each["network"] for each in answer("evil.jsonl")["ranked"]] == ["net\ufffd[31m\u202e<b>"]
+    assert [each["network"] for each in answer("evil.jsonl")["ranked"]] == ["net\ufffd[31m\ufffd<b>"]
+
+
+def test_what_is_no_number_in_a_foreign_journal_was_not_measured(folder: Path) -> None:
+    quick = row("latency", "s", 1.0, value="quick")
+    journal(folder / "foreign.jsonl", 1, quick, row("peak_memory", "B", 5e6))
+    found = answer("foreign.jsonl", "--max-latency=2s")
+    assert found["ranked"] == []
+    assert [each["reasons"] for each in found["excluded"]] == [["latency not measured"]]

@@ -1,7 +1,8 @@
 """The records of a run as pandas frames. Pure: a frame holds what the journal says, and NaN or None where it is silent.
 
-Text from the journal is untrusted: control characters and lone surrogates, which neither XML nor UTF-8 can carry,
-are replaced here, once, so that figures and pages need not think of them. Escaping is left to whoever writes.
+Text from the journal is untrusted: control characters and lone surrogates, which neither XML nor UTF-8 can carry, and
+signs that turn the direction of what follows are replaced here, once, so that figures and pages need not think of them.
+Escaping is left to whoever writes.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ NETWORK_COLUMNS = (
 )
 
 
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 class Run(Protocol):
@@ -304,6 +305,17 @@ def side(input_shape: str) -> int | None:
     shape = json.loads(input_shape or "null")
     found = number(shape[-1]) if isinstance(shape, list) and len(shape) in (2, 3) else None
     return None if found is None else int(found)
+
+
+def labels(networks: pd.DataFrame) -> list[str]:
+    """The name of each row's network, with the side of its input where its origin has it at several: ``a @192``."""
+    rows = list(zip(networks["origin"], networks["architecture"], networks["input_shape"], strict=True))
+    shapes: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for origin, name, shape in rows:
+        shapes[origin, name].add(shape)
+    return [
+        f"{name} @{side(shape) or shape}" if len(shapes[origin, name]) > 1 else name for origin, name, shape in rows
+    ]
 
 
 def csv_text(frame: pd.DataFrame) -> str:

@@ -82,6 +82,11 @@ def clipped(name: str, length: int = NAME_LENGTH) -> str:
     return name if len(name) <= length else name[: length - 1] + "…"
 
 
+def both_ends(name: str, length: int) -> str:
+    """Clipped in the middle: names of one kind begin alike."""
+    return name if len(name) <= length else f"{name[: length // 2]}…{name[length // 2 + 1 - length :]}"
+
+
 def frame_blobs(axes: Axes, centres: Array, reach: float) -> None:
     """Limits that leave ``reach`` points between the outermost centres (n, 2) and the edge, on either scale."""
     size = axes.get_window_extent()
@@ -156,7 +161,7 @@ def family_key(axes: Axes, looks: Mapping[str, Style], hollow: str = "") -> None
         edges = [mark.edge for _, mark in entries]
         axes.scatter(spots[:, 0], spots[:, 1], s=46, color=faces, edgecolors=edges, linewidths=0.7)
     for (x, y), (name, _) in zip(spots, entries, strict=True):
-        axes.text(x + 10, y, clipped(name, 30 // columns), size=8, va="center_baseline", parse_math=False)
+        axes.text(x + 10, y, both_ends(name, 30 // columns), size=8, va="center_baseline", parse_math=False)
 
 
 def size_key(axes: Axes, title: str, unit: float, largest: float) -> None:

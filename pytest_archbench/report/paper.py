@@ -17,7 +17,7 @@ from pytest_archbench.report import marks
 from pytest_archbench.report.columns import COLUMNS, fixed
 from pytest_archbench.report.drawing import Axis, Drawing, Law, Panel
 from pytest_archbench.report.figures import ONE
-from pytest_archbench.report.frames import MEASURED
+from pytest_archbench.report.frames import MEASURED, labels
 from pytest_archbench.report.palette import MUTED, Style
 
 Array = npt.NDArray[np.float64]
@@ -54,7 +54,7 @@ class Room(NamedTuple):
 
     width: float
     height: float
-    left: float = 0.7
+    left: float = 0.85
     right: float = 0.15
     top: float = 0.45
     bottom: float = 0.6
@@ -91,7 +91,8 @@ def draw(drawing: Drawing, title: str, frame: pd.DataFrame, looks: Looks) -> Fig
     """The figure; ``looks`` gives the style of each family. Of the panels those of the first group, at most four."""
     with marks.look():
         panels = [panel for panel in drawing.panels if panel.group == drawing.panels[0].group][:MOST_PANELS]
-        shown = [frame.loc[list(panel.rows)] for panel in panels]
+        named = frame.assign(label=labels(frame))
+        shown = [named.loc[list(panel.rows)] for panel in panels]
         here = {family: looks[family] for family in looks if any((rows["family"] == family).any() for rows in shown)}
         return DRAWN[drawing.kind](drawing, title, list(zip(panels, shown, strict=True)), here)
 
@@ -182,7 +183,7 @@ def _paint(rows: pd.DataFrame, looks: Looks, hollow: set[str], alpha: float) -> 
 def _to_name(drawing: Drawing, panel: Panel, rows: pd.DataFrame) -> list[int]:
     """Row labels of the marks to name, the most telling first; a network that is there twice is named once."""
     first = rows.assign(own=rows["origin"] == MEASURED).sort_values("own", ascending=False, kind="stable")
-    once = first.drop_duplicates("architecture")
+    once = first.drop_duplicates("label")
     if drawing.size and len(once) <= ALL_LABELLED:
         return list(once.index)
     if panel.law is not None and drawing.x is not None:
@@ -258,7 +259,7 @@ def _lines(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
 
 def _name(rows: pd.DataFrame, place: int) -> str:
     """A network's name, with where it was published if other rows come from elsewhere."""
-    name, origin = rows["architecture"].iloc[place], rows["origin"].iloc[place]
+    name, origin = rows["label"].iloc[place], rows["origin"].iloc[place]
     mixed = rows["origin"].nunique() > 1 and origin != MEASURED
     return f"{marks.clipped(name, 24)} ({origin})" if mixed else marks.clipped(name)
 

@@ -14,7 +14,7 @@ from pytest_archbench.registry import Registry
 from pytest_archbench.report import constraints
 from pytest_archbench.report.columns import COLUMNS, fixed, measured
 from pytest_archbench.report.figures import devices
-from pytest_archbench.report.frames import MEASURED, legible
+from pytest_archbench.report.frames import MEASURED, labels, legible
 from pytest_archbench.report.sheets import Sheet
 
 
@@ -66,10 +66,19 @@ def times(frame: pd.DataFrame) -> Iterable[Table]:
     for title, rows in devices(frame[frame["image_latency"].notna()]):
         several = rows["batch_size"].nunique() > 1
         if several:
-            pivot = rows.pivot_table("image_latency", ["architecture"], "batch_size", aggfunc="last", sort=False)
+            named = rows.assign(label=_names(rows))
+            pivot = named.pivot_table("image_latency", ["label"], "batch_size", aggfunc="last", sort=False)
             found = (pivot.sort_index(axis=1) / column.scale).reset_index()
             found.columns = pd.Index(["Network", *(f"batch {size}" for size in found.columns[1:])])
             yield Table(f"{column.heading} [{column.unit}]: {title}", found)
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    """A name for each network, with its origin where rows of several stand in one table."""
+    names = labels(rows)
+    if rows["origin"].nunique() == 1:
+        return names
+    return [f"{name} ({origin})" for name, origin in zip(names, rows["origin"], strict=True)]
 
 
 @table("limits")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pytest_archbench.report.columns import COLUMNS
 from pytest_archbench.report.drawing import Drawing
+from pytest_archbench.report.frames import labels
 from pytest_archbench.report.palette import Style
 
 IDENTITY = ("architecture", "family", "device", "batch_size", "input_shape", "origin")
@@ -23,6 +24,7 @@ def payload(
     present = [key for key in COLUMNS if networks[key].notna().any()]
     return {
         "rows": {
+            "label": labels(networks),
             **{key: [_plain(value) for value in networks[key]] for key in IDENTITY},
             **{key: [_plain(value) for value in networks[key]] for key in present},
         },

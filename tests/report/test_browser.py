@@ -159,6 +159,17 @@ def limits(panel: Locator) -> list[float]:
     return list(panel.evaluate("panel => panel.querySelector('.plot').layout.xaxis.range"))
 
 
+def test_a_name_is_no_formula_and_tells_the_input_where_there_are_several(visit: Open, tmp_path: Path) -> None:
+    sizes = [
+        row("$x^2$", metric, 4e9, input_shape=[3, side, side]) for side in (192, 224) for metric in ("macs", "params")
+    ]
+    run = Run(HEADER, (*sizes, row("b", "macs", 5e9), row("b", "params", 7e9)))
+    tab = visit(written(tmp_path, html_of(run, [published("$x^2$", 0.7), published("b", 0.8)])))
+    drawn(tab, "operations_networks")
+    said = tab.locator("#operations_networks .ytick").all_text_contents()
+    assert said == ["$x^2$ @192", "$x^2$ @224", "b"]
+
+
 def test_it_sorts_by_a_click_and_again_the_other_way(opened: Page) -> None:
     head = opened.get_by_role("columnheader", name="Parameters")
     head.get_by_role("button").click()

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -99,7 +100,8 @@ def test_other_conditions_are_not_mixed_into_a_row() -> None:
 
 
 def test_inputs_of_a_network_are_not_mixed_into_a_row() -> None:
-    small, large = {"input_shape": [3, 224, 224]}, {"input_shape": [3, 299, 299]}
+    small: dict[str, Any] = {"input_shape": [3, 224, 224]}
+    large: dict[str, Any] = {"input_shape": [3, 299, 299]}
     found = networks_of(
         row("a", "params", 5, **small),
         row("a", "macs", 40, **small),
@@ -122,8 +124,7 @@ def test_inputs_of_a_network_are_not_mixed_into_a_row() -> None:
 def test_a_value_that_is_no_number_is_none_that_was_measured(value: object) -> None:
     foreign = {**row("a", "macs", 4), "value": value}
     (network,) = networks_of(foreign, row("a", "params", 7))
-    assert math.isnan(network["macs"])
-    assert network["params"] == 7.0
+    assert (str(network["macs"]), network["params"]) == ("nan", 7.0)
     odd = {**verdict("deviates"), "change": value}
     assert frames.verdicts(Run(HEADER, (row("a", "macs", 4, verdicts=(odd,)),)))["change"].isna().all()
 
@@ -131,7 +132,8 @@ def test_a_value_that_is_no_number_is_none_that_was_measured(value: object) -> N
 @pytest.mark.parametrize("value", [[], ["cpu"], {"a": 1}, 1.5, float("inf")])
 @pytest.mark.parametrize("key", ["device", "dtype", "batch_size", "input_shape"])
 def test_conditions_of_any_kind_are_read(key: str, value: object) -> None:
-    (network,) = networks_of(row("a", "latency", 0.5, **{key: value}))
+    given: dict[str, Any] = {key: value}
+    (network,) = networks_of(row("a", "latency", 0.5, **given))
     assert network["latency"] == 0.5
     assert network["device"] == (frames.legible(value) if key == "device" else "cpu")
 
@@ -190,6 +192,13 @@ def test_a_network_shows_the_worst_of_its_counts_wherever_they_were_made() -> No
     assert {n["device"]: n["worst"] for n in found} == {"cuda:0": "deviates", "mps": "regressed"}
 
 
+def test_a_network_of_several_inputs_is_named_with_their_sides() -> None:
+    rows = [row("a", "macs", 4, input_shape=[3, 192, 192]), row("a", "macs", 7, input_shape=[3, 224, 224])]
+    networks = frames.networks(Run(HEADER, (*rows, row("b", "macs", 5), row("b", "latency", 0.5, batch_size=8))))
+    assert frames.labels(networks) == ["a @192", "a @224", "b"]
+    assert frames.labels(networks.iloc[:0]) == []
+
+
 def test_an_empty_run_has_empty_frames_with_all_columns() -> None:
     empty = Run({}, ())
     assert list(frames.cases(empty).columns) == list(frames.CASE_COLUMNS)
@@ -209,6 +218,7 @@ def test_a_row_with_little_in_it_is_read() -> None:
         ("two\nlines\tand  spaces", "two lines and spaces"),
         ("bell\x07", "bell\ufffd"),
         ("half \ud800 pair", "half \ufffd pair"),
+        ("\u202elive", "\ufffdlive"),
         (None, ""),
         (3, "3"),
     ],

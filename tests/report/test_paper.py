@@ -149,6 +149,30 @@ def test_bars_are_the_densities_with_their_numbers() -> None:
     assert [text.get_text() for text in axes.get_yticklabels()] == ["resnet18", "resnet50", "alexnet"]
 
 
+def test_a_network_of_two_inputs_is_named_with_each() -> None:
+    rows = [row("a", "macs", 4, input_shape=[3, 192, 192]), row("a", "macs", 7, input_shape=[3, 224, 224])]
+    frame = frames.networks(
+        Run(HEADER, (*rows, row("a", "params", 5, input_shape=[3, 192, 192]))), [published("a", 0.7)]
+    )
+    axes = draw("operations_networks", frame).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a @192", "a @224"]
+    assert {text.get_text() for text in names(draw("ball_chart", frame))} == {"a @192", "a @224"}
+
+
+def test_the_words_of_an_axis_lie_within_the_picture_beside_long_numbers() -> None:
+    rows = []
+    for name, macs, seconds in (("a", 1e9, 2.0), ("b", 2e9, 60.0), ("c", 4e9, 300.0)):  # 300,000 ms
+        rows += [row(name, "macs", macs), row(name, "latency", seconds)]
+    drawn = draw("latency_operations", frames.networks(Run(HEADER, tuple(rows))))
+    paper.picture(drawn, "png")
+    assert drawn.axes[0].yaxis.label.get_window_extent().x0 >= 0
+
+
+def test_families_of_one_kind_differ_in_the_key() -> None:
+    assert marks.both_ends("swin_transformer_v2_cr", 15) == "swin_tr…r_v2_cr"
+    assert marks.both_ends("swin_transformer", 16) == "swin_transformer"
+
+
 def test_bars_of_a_crowd_say_how_many_are_left_out() -> None:
     axes = draw("accuracy_density", frames.networks(*many(100, families=9))).axes[0]
     assert len(axes.patches) == paper.MOST_BARS

@@ -21,6 +21,19 @@ def test_times_are_a_line_for_each_network_and_a_column_for_each_batch_size() ->
     assert sheet("times_0", found).rows == (("a", "10.00", "4.00"), ("b", "–", "0.500"))
 
 
+def test_times_of_two_inputs_or_of_two_sources_are_lines_of_their_own() -> None:
+    sizes = [
+        row("a", "latency", 0.01, batch_size=batch, input_shape=[3, side, side])
+        for batch in (1, 8)
+        for side in (32, 64)
+    ]
+    networks = frames.networks(Run(HEADER, tuple(sizes)))
+    (found,) = TABLES["times"](networks)
+    assert found.frame["Network"].tolist() == ["a @32", "a @64"]
+    (both,) = TABLES["times"](pd.concat([networks, networks.assign(origin="zoo", latency=1.0)]))
+    assert both.frame["Network"].tolist() == ["a @32 (measured)", "a @64 (measured)", "a @32 (zoo)", "a @64 (zoo)"]
+
+
 def test_one_batch_size_is_no_table_of_times() -> None:
     assert list(TABLES["times"](frames.networks(Run(HEADER, (row("a", "latency", 0.1),))))) == []
 

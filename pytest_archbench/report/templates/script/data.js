@@ -58,9 +58,9 @@ function grouped(all, keyOf) {
   return found;
 }
 
-// The drawing library reads some markup in texts; a name is a name.
-const LITERAL = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
-const literal = (text, length = 60) => clipped(text, length).replace(/[&<>]/g, (letter) => LITERAL[letter]);
+// The drawing library reads some markup and formulas in texts; a name is a name.
+const LITERAL = { "&": "&amp;", "<": "&lt;", ">": "&gt;", $: "&#36;" };
+const literal = (text, length = 60) => clipped(text, length).replace(/[&<>$]/g, (letter) => LITERAL[letter]);
 
 const element = (tag, properties = {}, children = []) => {
   const made = Object.assign(document.createElement(tag), properties);

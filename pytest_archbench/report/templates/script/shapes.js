@@ -31,7 +31,7 @@ function hover(row, keys) {
     .filter((key) => !["", MEASURED].includes(data.sources[key][row]))
     .map((key) => `${columnOf(key).heading} from ${data.sources[key][row]}`);
   return [
-    `<b>${literal(rows.architecture[row], 40)}</b>`,
+    `<b>${literal(rows.label[row], 40)}</b>`,
     `family ${literal(rows.family[row], 34)}`,
     ...keys.filter((key) => key !== "batch_size").map((key) => `${literal(columnOf(key).heading)}: <b>${literal(shown(key, row))}</b>`),
     literal([origin, ...borrowed].join("; "), 70),
@@ -100,7 +100,7 @@ function nameTrace(names, points, frame, look, directions) {
   };
 }
 
-const named = (point) => ({ ...point, text: clipped(rows.architecture[point.row], NAME_LENGTH) });
+const named = (point) => ({ ...point, text: clipped(rows.label[point.row], NAME_LENGTH) });
 
 // The front first, then the best of each family, then the others, the best first.
 function byImportance(points, chart, panel) {
@@ -207,9 +207,9 @@ function barsOf(chart, panel, view, range, look) {
   };
   const room = view.margin.l - 10;
   const label = (row) => {
-    const name = [...rows.architecture[row]];
+    const name = [...rows.label[row]];
     const fits = Math.floor((name.length * room) / (textWidth(name.join(""), view.row.text) || 1));
-    return literal(rows.architecture[row], Math.max(6, Math.min(60, fits)));
+    return literal(rows.label[row], Math.max(6, Math.min(60, fits)));
   };
   const names = { tickmode: "array", tickvals: places, ticktext: bars.map(label), ticks: "", showgrid: false, fixedrange: true, title: { text: "" }, tickfont: { size: view.row.text } };
   const more = all.length > MOST_BARS ? [{ text: `the first ${MOST_BARS}; ${all.length - MOST_BARS} more in the table` }] : [];
@@ -233,7 +233,7 @@ function viewOf(chart, panel, width, medium) {
   }
   const all = barsShown(panel);
   const count = Math.max(1, Math.min(all.length, MOST_BARS));
-  const longest = all.slice(0, MOST_BARS).reduce((most, each) => Math.max(most, textWidth(rows.architecture[each], row.text)), 40);
+  const longest = all.slice(0, MOST_BARS).reduce((most, each) => Math.max(most, textWidth(rows.label[each], row.text)), 40);
   const t = top + (lines + (all.length > MOST_BARS ? 1 : 0)) * LINE_HEIGHT;
   const margin = { ...MARGIN, t, l: Math.round(Math.min(longest + 14, width * 0.42)) };
   return { width, height: count * row.height + margin.t + margin.b, margin, row };

@@ -14,7 +14,7 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from pytest_archbench.report.labels import place
 from pytest_archbench.report.palette import FAINT, INK, MUTED, OTHER, PAPER, Style
@@ -51,6 +51,8 @@ LEADER_FROM = 4.5
 """Points between a name and its blob from which on a line shows that they belong together; it also does where
 another blob is nearer."""
 ALPHA = 0.72
+LEAST_DECADE = 10.0
+"""Below this ratio of its ends a logarithmic axis has fewer than three of the marks 1, 2, 5."""
 
 
 @contextmanager
@@ -104,9 +106,10 @@ def frame_blobs(axes: Axes, centres: Array, reach: float) -> None:
 
 
 def _plain_log(axis: XAxis | YAxis) -> None:
-    """0.1, 0.2, 0.5, 1, 2, 5 instead of powers of ten; the powers alone where there are many."""
+    """0.1, 0.2, 0.5, 1, 2, 5 instead of powers of ten; the powers alone where there are many, even steps within one."""
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 5e3 else (1.0,)))
+    steps = (1.0, 2.0, 5.0) if high / low < 5e3 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=steps) if high / low > LEAST_DECADE else MaxNLocator(6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
 

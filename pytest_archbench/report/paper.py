@@ -114,7 +114,7 @@ def _sheet(shown: Shown, room: Room, across: int, title: str, note: str, looks: 
         left = room.across * column + room.left
         bottom = height - head - room.down * (row + 1) + room.bottom
         axes = drawn.add_axes((left / width, bottom / height, room.width / width, room.height / height))
-        axes.set_title(marks.clipped(panel.title, 90), parse_math=False, size=9)
+        axes.set_title(marks.clipped(panel.title, 90), parse_math=False, size=9, pad=24 if panel.law else 6)
         found.append(axes)
     origins = sorted({origin for _, rows in shown for origin in rows["origin"]})
     others = ", ".join(origin for origin in origins if origin != MEASURED)
@@ -127,7 +127,7 @@ def _sheet(shown: Shown, room: Room, across: int, title: str, note: str, looks: 
 def _balls(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
     assert drawing.x is not None, "balls have an x"
     alone = len(shown) == 1
-    room = Room(11.0, 8.8, top=0.3) if alone else Room(4.7, 3.75)
+    room = Room(11.0, 8.8) if alone else Room(4.7, 3.75)
     drawn, places = _sheet(shown, room, 1 if alone else 2, title, drawing.note, looks)
     every = pd.concat([rows for _, rows in shown])
     unit = 0.0
@@ -206,7 +206,7 @@ def _fit(axes: Axes, drawing: Drawing, law: Law, x: Array) -> None:
     slope = f"{fixed(scale, 2)} x" + ("" if law.exponent == 1 else f"^{_no_minus_zero(law.exponent)}")
     words = f"y = {fixed(offset, 1)} + {slope}" if law.offset else f"y = {slope}"
     of = "" if law.offset else " (logarithms)"
-    axes.text(0.02, 0.97, f"{words},  r² = {law.r2:.3f}{of}", transform=axes.transAxes, va="top", size=8, zorder=7)
+    axes.text(0, 1.01, f"{words},  r² = {law.r2:.3f}{of}", transform=axes.transAxes, va="bottom", size=8, color=MUTED)
 
 
 def _no_minus_zero(value: float) -> str:
@@ -238,7 +238,7 @@ def _bars(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
 def _lines(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
     assert drawing.x is not None, "lines have an x"
     room = Room(5.2, 6.4, right=2.1)
-    drawn, places = _sheet(shown, room, len(shown), title, drawing.note, looks)
+    drawn, places = _sheet(shown, room, min(len(shown), 2), title, drawing.note, looks)
     every = pd.concat([rows for _, rows in shown])
     centres = np.column_stack([_values(every, drawing.x), _values(every, drawing.y)])
     for axes, (_, rows) in zip(places, shown, strict=True):

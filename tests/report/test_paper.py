@@ -168,6 +168,36 @@ def test_the_words_of_an_axis_lie_within_the_picture_beside_long_numbers() -> No
     assert drawn.axes[0].yaxis.label.get_window_extent().x0 >= 0
 
 
+@pytest.mark.parametrize(("low", "high"), [(75e6, 185e6), (0.9e9, 1.1e9), (3e9, 17e9), (1e9, 900e9)])
+def test_a_logarithmic_axis_has_marks_enough_to_be_read(low: float, high: float) -> None:
+    rows = [row(name, metric, macs) for name, macs in (("a", low), ("b", high)) for metric in ("macs", "params")]
+    drawn = draw("ball_chart", frames.networks(Run(HEADER, tuple(rows)), [published("a", 0.6), published("b", 0.7)]))
+    axis = drawn.axes[0].xaxis
+    first, last = axis.get_view_interval()
+    assert 3 <= sum(first <= place <= last for place in axis.get_majorticklocs()) <= 12
+
+
+def test_a_law_stands_above_its_marks_and_below_the_title() -> None:
+    rows = []
+    for name, macs, seconds in (("a", 1e9, 3.2), ("b", 2e9, 1.6), ("c", 4e9, 0.8)):  # the first stands where it was
+        rows += [row(name, "macs", macs), row(name, "latency", seconds)]
+    drawn = draw("latency_operations", frames.networks(Run(HEADER, tuple(rows))))
+    paper.picture(drawn, "png")
+    axes = drawn.axes[0]
+    (law,) = (text for text in axes.texts if "r²" in text.get_text())
+    (title,) = (text for text in axes.findobj(Text) if text.get_text().endswith("batch 1"))
+    box, top = law.get_window_extent(), axes.get_window_extent().y1
+    assert top <= box.y0 < box.y1 <= title.get_window_extent().y0
+
+
+def test_lines_of_many_devices_stand_two_in_a_row() -> None:
+    sizes = [
+        row("a", "latency", 0.1, batch_size=size, device=f"cuda:{device}") for size in (1, 2) for device in range(4)
+    ]
+    drawn = draw("time_batch", frames.networks(Run(HEADER, tuple(sizes))))
+    assert len({round(axes.get_position().y0, 6) for axes in drawn.axes[:4]}) == 2
+
+
 def test_families_of_one_kind_differ_in_the_key() -> None:
     assert marks.both_ends("swin_transformer_v2_cr", 15) == "swin_tr…r_v2_cr"
     assert marks.both_ends("swin_transformer", 16) == "swin_transformer"

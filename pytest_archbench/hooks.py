@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,7 +42,13 @@ def given(config: pytest.Config, networks: pd.DataFrame) -> dict[str, Any]:
             for answer in alone(networks=networks.copy()):
                 if not isinstance(answer, Mapping):
                     raise TypeError(f"expected figures and tables by title; got {type(answer).__name__}")
-                found |= answer
+                found |= {_own_title(str(title), found): each for title, each in answer.items()}
         except Exception as error:  # noqa: BLE001  their function may raise anything, and the report is not lost for it
             found[f"{hook.name} of {manager.get_name(plugin)}"] = error
     return found
+
+
+def _own_title(title: str, taken: Collection[str]) -> str:
+    """``title``, numbered where another function gave something of that title."""
+    alike = [title, *(f"{title} ({number})" for number in range(2, len(taken) + 3))]
+    return next(each for each in alike if each not in taken)

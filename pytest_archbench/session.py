@@ -306,6 +306,9 @@ class Session:
             advice = f"the journal is whole: mend it and run archbench report {self.out}"
             where = error.filename2 or error.filename or self.out
             self._unrendered = f"the report cannot be written: {where}: {error.strerror}; {advice}"
+        except Exception as error:  # noqa: BLE001  a fault of ours in the report must not cost the run its verdict
+            where = f"{self.out / store.JOURNAL} is whole: keep it, and tell us"
+            self._unrendered = f"the report cannot be drawn: {type(error).__name__}: {error}; {where}"
         if self._unrendered or self._faults:
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 

@@ -209,6 +209,9 @@ def salvage(path: Path) -> tuple[Run, list[str]]:
         raise JournalError(
             f"{where}: expected schema {SCHEMA}; got {header.get('schema')!r}; use the version that wrote it"
         )
+    for key in ("environment", "devices"):
+        if not isinstance(header.get(key, {}), Mapping):
+            raise JournalError(f"{where}: {key}: expected an object; got {type(header[key]).__name__}")
     rows = tuple(row for where, row in objects if _is_row(row, where, damage))
     return Run(header, rows), damage
 

@@ -485,7 +485,16 @@ def test_what_is_whole_of_a_damaged_journal_can_be_salvaged(tmp_path: Path) -> N
     assert [said.split(": ")[0].removeprefix(f"{path}:") for said in damage] == ["3", "4", "6"]
 
 
-@pytest.mark.parametrize("content", [b"x\ny\n", b"{}\n", b'{"run": "a", "schema": 7}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x\ny\n",
+        b"{}\n",
+        b'{"run": "a", "schema": 1, "environment": 7}\n',
+        b'{"run": "a", "schema": 1, "devices": []}\n',
+        b'{"run": "a", "schema": 7}\n',
+    ],
+)
 def test_of_what_is_no_journal_nothing_can_be_salvaged(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "foreign.jsonl"
     path.write_bytes(content)

@@ -231,7 +231,10 @@ def test_values_beyond_any_ratio_are_compared_all_the_same(tmp_path: Path) -> No
             "b.jsonl: resnet18 macs: started: expected a time",
         ),
         (f'{{"schema": 1, "run": 5}}\n{json.dumps(macs(1))}\n', "b.jsonl: resnet18 macs: run: expected a name"),
-        (f'{{"schema": 1, "run": "x", "devices": []}}\n{json.dumps(latency(1))}\n', "b.jsonl: resnet18 latency: "),
+        (
+            f'{{"schema": 1, "run": "x", "devices": []}}\n{json.dumps(latency(1))}\n',
+            "b.jsonl:1: devices: expected an object; got list",
+        ),
     ],
 )
 def test_what_is_no_run_is_one_sentence(tmp_path: Path, content: str | None, said: str) -> None:

@@ -29,6 +29,10 @@ INNER = """
 def pytest_archbench_report():
     return {"Notes": 7}
 """
+SAME = """
+def pytest_archbench_report(networks):
+    return {"Families": networks["family"].value_counts()}
+"""
 TABLE = """
 def pytest_archbench_report(networks):
     return {"Families": networks[["architecture", "family", "params"]]}
@@ -36,16 +40,17 @@ def pytest_archbench_report(networks):
 
 
 def test_each_conftest_adds_its_own_and_one_that_fails_costs_no_other(tmp_path: Path) -> None:
-    files = {"mynets.py": NETS, "pyproject.toml": PROJECT, "conftest.py": OUTER, "more.py": TABLE, "bad.py": INNER}
-    write(tmp_path, files)
-    ran = bench(tmp_path, "-p", "more", "-p", "bad")
+    files = {"mynets.py": NETS, "pyproject.toml": PROJECT, "conftest.py": OUTER}
+    write(tmp_path, files | {"more.py": TABLE, "same.py": SAME, "bad.py": INNER})
+    ran = bench(tmp_path, "-p", "more", "-p", "same", "-p", "bad")
     assert ran.code == 1, ran.output  # all else is skipped: nothing was published of a network of one's own
     assert "Notes: expected a matplotlib Figure, a pandas DataFrame or Series" in ran.output
     assert "INTERNALERROR" not in ran.output
     reports = tmp_path / "reports"
     assert (reports / "figures/own_parameters_of_ours.pdf").read_bytes().startswith(b"%PDF")
     # The frame that the other function spoilt was a copy.
-    assert (reports / "tables/own_families.csv").read_text() == "architecture,family,params\ntiny,mine,162.0\n"
+    families = {path.read_text() for path in (reports / "tables").glob("own_families*.csv")}
+    assert families == {"architecture,family,params\ntiny,mine,162.0\n", "family,count\nmine,1\n"}
     page = (reports / "index.html").read_text(encoding="utf-8")
     assert "Parameters of ours" in page
     assert "Notes: expected" in page
@@ -69,3 +74,14 @@ def test_what_a_users_function_does_wrong_is_a_sentence(body: str, said: str, tm
     assert "INTERNALERROR" not in ran.output
     assert "Traceback" not in ran.output
     assert (tmp_path / "reports/figures/params_networks.png").is_file()
+
+
+def test_a_fault_of_the_report_costs_no_verdict(tmp_path: Path) -> None:
+    broken = "import pytest_archbench.report.text as text\n\ntext.summary = None\n"
+    write(tmp_path, {"mynets.py": NETS, "pyproject.toml": PROJECT, "conftest.py": broken})
+    ran = bench(tmp_path)
+    assert ran.code == 1
+    assert "the report cannot be drawn: TypeError: 'NoneType' object is not callable" in ran.output
+    assert "is whole: keep it, and tell us" in ran.output
+    assert "INTERNALERROR" not in ran.output
+    assert [row["architecture"] for row in ran.rows] == ["tiny"]

@@ -106,6 +106,7 @@ def test_this_run_is_judged_on_what_it_has_measured(eight: Path) -> None:
     assert "8 networks of this run: r² of time per image as a power of operations is" in resumed.output
 
 
+@pytest.mark.slow
 def test_under_xdist_the_claims_are_judged_on_the_journal_of_this_run(eight: Path) -> None:
     """An earlier run lies in the folder: its rows are not this run's."""
     earlier = bench(eight, USER, "archbench/counts::test_params")

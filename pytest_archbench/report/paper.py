@@ -188,7 +188,8 @@ def _to_name(drawing: Drawing, panel: Panel, rows: pd.DataFrame) -> list[int]:
         return list(once.index)
     if panel.law is not None and drawing.x is not None:
         expected = panel.law.offset + panel.law.scale * once[drawing.x.column] ** panel.law.exponent
-        off = np.log(once[drawing.y.column] / expected.clip(lower=1e-300)).abs()
+        found = once[drawing.y.column]
+        off = np.log(found / expected.clip(lower=1e-300)).abs() if drawing.y.log else (found - expected).abs()
         return list(off.sort_values(ascending=False, kind="stable").index[:FARTHEST_NAMED])
     large = once.groupby("family").size().sort_values(ascending=False, kind="stable").index[:LABELLED_FAMILIES]
     best = once[once["family"].isin(large)].groupby("family")[drawing.y.column].idxmax()

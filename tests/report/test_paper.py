@@ -226,6 +226,17 @@ def test_a_line_has_an_offset_in_its_formula() -> None:
     assert any(text.get_text() == "y = 3.00 + 2.00 x,  r² = 1.000" for text in axes.texts)
 
 
+def test_named_are_the_networks_farthest_from_the_line_as_it_is_drawn() -> None:
+    rows = []
+    for place in range(1, 21):  # on y = x, but for two: a tenth of the smallest, and a fifth of the largest
+        memory = {1: 1.1, 20: 24.0}.get(place, float(place))
+        rows += [row(f"n{place}", "model_size", place * 2**20), row(f"n{place}", "peak_memory", memory * 2**20)]
+    named = [text.get_text() for text in names(draw("memory_size", frames.networks(Run(HEADER, tuple(rows)))))]
+    assert len(named) == paper.FARTHEST_NAMED
+    assert named[0] == "n20"
+    assert "n2" not in named[:5]
+
+
 def test_panels_share_their_limits_and_are_four_at_most() -> None:
     rows = [row("a", "macs", 1e9), row("b", "macs", 2e9)]
     rows += [row(name, "latency", 0.1 * place, device=f"cuda:{place}") for place in range(1, 7) for name in ("a", "b")]

@@ -79,6 +79,11 @@ class Published:
     sources: Mapping[str, Source]
     baselines: Mapping[tuple[str, str], tuple[Baseline, ...]]
 
+    @property
+    def figures(self) -> tuple[Baseline, ...]:
+        """All of them, one after another."""
+        return tuple(figure for group in self.baselines.values() for figure in group)
+
 
 def load(directory: Path) -> Published:
     """Read every ``*.toml`` of ``directory``; raises BaselineError on anything that is not as the README says."""

@@ -133,10 +133,10 @@ class Archbench:
         __tracebackhide__ = True
         return self._running().so_far()
 
-    def published(self) -> list[Baseline]:
+    def published(self) -> tuple[Baseline, ...]:
         """Every published figure; skips the test without ``--archbench``."""
         __tracebackhide__ = True
-        return [figure for group in self._running().published.baselines.values() for figure in group]
+        return self._running().published.figures
 
     def _running(self) -> Session:
         __tracebackhide__ = True

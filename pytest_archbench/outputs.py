@@ -32,9 +32,8 @@ def publish(
     from pytest_archbench.report import Literature, render  # pandas and matplotlib: not for a run that only collects
 
     run = latest(run)
-    figures = tuple(baseline for group in published.baselines.values() for baseline in group)
     addresses = {name: source.address for name, source in published.sources.items()}
-    rendered = render(run, out, Literature(figures, addresses, families, tuple(shown)), give)
+    rendered = render(run, out, Literature(published.figures, addresses, families, tuple(shown)), give)
     target = out / BENCHMARK_JSON
     write_atomically(target, benchmark_json.text(run).encode())
     return rendered._replace(paths=[*rendered.paths, target])

@@ -22,7 +22,7 @@ def update(readme: Path, published: Path) -> None:
 
 def _lines(published: Published) -> Iterator[str]:
     """One heading per source, one bullet per reason with the number of figures and the metrics it speaks of."""
-    known = [b for figures in published.baselines.values() for b in figures if b.known]
+    known = [b for b in published.figures if b.known]
     figures = Counter((b.source, b.known.reason) for b in known if b.known)
     for name, source in published.sources.items():
         if source.reasons:

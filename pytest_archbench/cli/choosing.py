@@ -97,11 +97,10 @@ def _networks(paths: Iterable[Path], sources: Iterable[str], published: Publishe
     """The networks of runs and sources as one frame, and what failed in the runs. Raises: JournalError, UnknownName."""
     import pandas as pd
 
-    figures = [figure for group in published.baselines.values() for figure in group]
-    runs = [_of_run(path, figures) for path in paths]
+    runs = [_of_run(path, published.figures) for path in paths]
     frames = [
         *(networks for networks, _ in runs),
-        *(_of_source(source, published, figures) for source in dict.fromkeys(sources)),
+        *(_of_source(source, published) for source in dict.fromkeys(sources)),
     ]
     return pd.concat(frames, ignore_index=True), {place: why for _, failed in runs for place, why in failed.items()}
 
@@ -117,11 +116,11 @@ def _of_run(path: Path, figures: Sequence[Any]) -> tuple[pd.DataFrame, Failures]
         raise store.JournalError(f"{path}: not as a run writes it ({error})") from None
 
 
-def _of_source(source: str, published: Published, figures: Sequence[Any]) -> pd.DataFrame:
+def _of_source(source: str, published: Published) -> pd.DataFrame:
     from pytest_archbench.report.published import published as of_figures
 
     require_sources([source], published)
-    return of_figures([figure for figure in figures if figure.source == source], others=figures)
+    return of_figures([each for each in published.figures if each.source == source], others=published.figures)
 
 
 def _table(choice: Choice, everything: bool) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pytest_archbench.records import Baseline
-from pytest_archbench.report.frames import legible
+from pytest_archbench.report.frames import NETWORK, legible
 
 GIB = 2.0**30
 MEMORY_LIMITS = (0.7 * GIB, 1.0 * GIB, 1.4 * GIB)
@@ -21,7 +21,6 @@ COUNT = 5
 JUDGED_BY = ("top1", "image_rate", "peak_memory")
 TABLE = ("origin", "device", "max_memory", "min_rate", "rank", "architecture", "input_shape", *JUDGED_BY)
 _NOTE = re.compile(r"memory <=(?P<memory>[\d.]+)GB; speed >=(?P<rate>[\d.]+)FPS; listed top-1 (?P<top1>[\d.]+)")
-_NETWORK = ["origin", "architecture", "input_shape", "batch_size"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,7 +76,7 @@ def best_under(
     order = ["top1", "image_rate", "architecture"]
     # One network may have been measured in several settings (threads, precision): its best counts.
     ranked = fitting.sort_values(order, ascending=[False, False, True], kind="stable")
-    best: pd.DataFrame = ranked.drop_duplicates(["origin", "architecture", "input_shape"]).head(count)
+    best: pd.DataFrame = ranked.drop_duplicates(NETWORK).head(count)
     return best
 
 
@@ -88,7 +87,7 @@ def lent(frame: pd.DataFrame) -> pd.DataFrame:
     of the Titan Xp. The frame that is given stays as it is.
     """
     without = _lacks_memory(frame)
-    elsewhere = frame.groupby(_NETWORK, dropna=False, sort=False)["peak_memory"].transform("max")
+    elsewhere = frame.groupby([*NETWORK, "batch_size"], dropna=False, sort=False)["peak_memory"].transform("max")
     whole: pd.DataFrame = frame.assign(peak_memory=frame["peak_memory"].where(~without, elsewhere))
     return whole
 

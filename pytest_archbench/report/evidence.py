@@ -10,7 +10,7 @@ import pandas as pd
 
 from pytest_archbench.claims import FEWEST
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
-from pytest_archbench.report.frames import MEASURED, legible, side
+from pytest_archbench.report.frames import MEASURED, NETWORK, legible, side
 
 MOST_NAMES = 14
 """Names that a sentence lists before it counts the rest."""
@@ -36,7 +36,7 @@ def networks(frame: pd.DataFrame, needs: Sequence[str]) -> pd.DataFrame:
     """
     values = frame[list(needs)].to_numpy(dtype=float)
     having = frame[(np.isfinite(values) & (values > 0)).all(axis=1)]
-    once = having.drop_duplicates(["origin", "architecture", "input_shape"])
+    once = having.drop_duplicates(NETWORK)
     several = once.duplicated("architecture", keep=False)
     sides = once["input_shape"].map(lambda shape: f" at {side(shape)}")
     named: pd.DataFrame = once.assign(name=once["architecture"].map(legible) + sides.where(several, ""))
@@ -69,7 +69,7 @@ def one_batch(found: Sequence[Setting]) -> list[Setting]:
 
 def subject(rows: pd.DataFrame, needs: Sequence[str]) -> str:
     """``44 networks of bianco2018``; where top-1 counts and is not a run's own, whose it is."""
-    count = len(rows.drop_duplicates(["origin", "architecture", "input_shape"]))
+    count = len(rows.drop_duplicates(NETWORK))
     origins = ["this run" if origin == MEASURED else legible(origin) for origin in rows["origin"].unique()]
     said = f"{counted(count, 'network')} of {listed(origins)}"
     foreign = rows.loc[rows["top1_source"] != rows["origin"], "top1_source"].dropna().map(legible).unique()

@@ -16,15 +16,13 @@ from pytest_archbench.registry import Registry
 from pytest_archbench.report import fits
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
 from pytest_archbench.report.drawing import Axis, Drawing, Panel
-from pytest_archbench.report.frames import CONDITIONS, legible, side
+from pytest_archbench.report.frames import CONDITIONS, NETWORK, legible, side
 
 Draw = Callable[[pd.DataFrame], Drawing]
 
 ONE_BATCH_SIZE = (
     "no network has two batch sizes on one device. To measure: `pytest --archbench --archbench-batch-size=1,2,4,8,16`."
 )
-ONE = ["origin", "architecture", "input_shape"]
-"""What makes a network one of a figure."""
 SETTING = tuple(key for key in CONDITIONS if key != "batch_size")
 SMALLEST, LARGEST = 1e-20, 1e20
 """No quantity of a network lies beyond these, whatever its unit: what a foreign journal says there has no place."""
@@ -126,8 +124,8 @@ def lines(frame: pd.DataFrame, key: str) -> Drawing:
     """A line for each network over the batch sizes it was measured at, two at least, a panel for each device."""
     panels = []
     for title, rows in devices(usable(frame, [key])):
-        ordered = rows.sort_values([*ONE, "batch_size"], kind="stable")
-        several = ordered.groupby(ONE)["batch_size"].transform("nunique") > 1
+        ordered = rows.sort_values([*NETWORK, "batch_size"], kind="stable")
+        several = ordered.groupby(NETWORK)["batch_size"].transform("nunique") > 1
         panels.append(Panel(tuple(ordered.index[several]), title))
     return Drawing("lines", Axis(key, log=True), _filled(panels), Axis("batch_size", log=True))
 
@@ -138,7 +136,7 @@ def _filled(panels: Iterable[Panel]) -> tuple[Panel, ...]:
 
 def _networks(frame: pd.DataFrame) -> pd.DataFrame:
     """Each network once of each origin: what no device changes is the same in all its rows."""
-    found: pd.DataFrame = frame.drop_duplicates(ONE)
+    found: pd.DataFrame = frame.drop_duplicates(NETWORK)
     return found
 
 
@@ -159,7 +157,7 @@ def _settings(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     sizes = frame.groupby("batch_size", dropna=False)["architecture"].nunique()
     for size in sorted(sizes.index, key=lambda each: (-sizes[each], each)):
         for title, rows in devices(frame[frame["batch_size"].eq(size)]):
-            yield f"{title}, batch {_whole(size)}", str(_whole(size)), rows.drop_duplicates(ONE)
+            yield f"{title}, batch {_whole(size)}", str(_whole(size)), rows.drop_duplicates(NETWORK)
 
 
 def _title(setting: Sequence[Any]) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from pytest_archbench.baselines import SIZELESS
 from pytest_archbench.records import Baseline
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.stats import percentiles
@@ -41,8 +42,6 @@ NETWORK_METRICS = {
     "valid_loss": "valid_loss",
 }
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
-ANY_INPUT = ("params", "model_size")
-"""Metrics that the size of the input does not change."""
 DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", "epoch_time")
 SOURCE_ORDER = (
     *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
@@ -52,6 +51,8 @@ SOURCE_ORDER = (
 """Whose accuracy is taken first where several print one: one evaluation of many networks, then the authors' own,
 then collections, those that trained anew last. Sources that are not named come after these, in their own order."""
 MEASURED = "measured"
+NETWORK = ["origin", "architecture", "input_shape"]
+"""What makes a network one among those of a frame."""
 
 CASE_COLUMNS = (
     *("architecture", "family", "topology", "metric", "unit", "status", "value", "n", "p50", "p90", "p99", "worst"),
@@ -247,7 +248,7 @@ def _network_rows(rows: Sequence[Row], accuracies: Accuracies) -> Iterable[dict[
     for shape in fed or dict.fromkeys([_input_shape(rows[0])]):
         elsewhere = fed.keys() - {shape}
         here = [row for row in rows if _input_shape(row) not in elsewhere]
-        known = [row for row in rows if _input_shape(row) not in elsewhere or _metric(row) in ANY_INPUT]
+        known = [row for row in rows if _input_shape(row) not in elsewhere or _metric(row) in SIZELESS]
         yield from _rows_of_input(shape, here, known, accuracies)
 
 
@@ -286,7 +287,8 @@ def _nearest_value(rows: Iterable[Row], metric: str, place: Mapping[str, Any]) -
         return there != place, there["device"] != place["device"], there["batch_size"] or 0
 
     candidates = [row for row in rows if _metric(row) == metric and number(row.get("value")) is not None]
-    return _last_value([row for row in candidates if distance(row) == min(map(distance, candidates))], metric)
+    nearest = min(map(distance, candidates), default=None)
+    return _last_value([row for row in candidates if distance(row) == nearest], metric)
 
 
 def accuracy(record: Mapping[str, Any], column: str, accuracies: Accuracies) -> dict[str, Any]:

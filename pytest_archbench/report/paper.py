@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from pytest_archbench.report import marks
 from pytest_archbench.report.columns import COLUMNS, fixed
 from pytest_archbench.report.drawing import Axis, Drawing, Law, Panel
-from pytest_archbench.report.figures import ONE
-from pytest_archbench.report.frames import MEASURED, labels
+from pytest_archbench.report.frames import MEASURED, NETWORK, labels
 from pytest_archbench.report.palette import MUTED, Style
 
 Array = npt.NDArray[np.float64]
@@ -247,7 +246,7 @@ def _lines(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
         marks.frame_blobs(axes, centres, reach=8)
         axes.set_xticks(sorted(set(_values(every, drawing.x))))
         ends, names = [], []
-        for _, line in rows.groupby(ONE, sort=False):
+        for _, line in rows.groupby(NETWORK, sort=False):
             look = looks[line["family"].iloc[0]]
             x, y = _values(line, drawing.x), _values(line, drawing.y)
             face = "none" if line["origin"].iloc[0] in _hollow(every) else look.fill

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from pytest_archbench.baselines import SIZELESS
 from pytest_archbench.records import Baseline
 from pytest_archbench.report.frames import (
-    ANY_INPUT,
     CONDITIONS,
     DEVICE_METRICS,
     NETWORK_METRICS,
@@ -73,7 +73,7 @@ def _value(group: Iterable[Baseline], metric: str, size: int | None) -> float | 
     """What is printed for this input size, else for none, with the most places; of parameters at any size."""
     found = [figure for figure in group if figure.metric == metric]
     fitting = [figure for figure in found if figure.input_size == size] or [
-        figure for figure in found if figure.input_size is None or metric in ANY_INPUT
+        figure for figure in found if figure.input_size is None or metric in SIZELESS
     ]
     return min(fitting, key=lambda figure: figure.precision).value if fitting else None
 

@@ -40,7 +40,7 @@ def eight(**series: Iterable[Any]) -> pd.DataFrame:
 
 
 def figures(source: str) -> list[Baseline]:
-    return [each for group in PUBLISHED.baselines.values() for each in group if each.source == source]
+    return [each for each in PUBLISHED.figures if each.source == source]
 
 
 def on(source: str, name: str) -> Conclusion:

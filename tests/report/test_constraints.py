@@ -27,7 +27,7 @@ from pytest_archbench.report.frames import framed
 from pytest_archbench.report.published import published
 
 PUBLISHED = load(Path(__file__).parents[2] / "baselines" / "published")
-FIGURES = [each for group in PUBLISHED.baselines.values() for each in group if each.source == "bianco2018"]
+FIGURES = [each for each in PUBLISHED.figures if each.source == "bianco2018"]
 TABLES_1_AND_2 = [each for each in FIGURES if each.metric != "peak_memory" or "Table 2" in each.reference]
 RANKS = tuple(printed(FIGURES))
 TITAN, JETSON = "NVIDIA Titan X Pascal (Titan Xp), 3840 CUDA cores", "NVIDIA Jetson TX1"

@@ -87,8 +87,7 @@ def test_what_is_no_property_of_a_network_makes_no_row() -> None:
 
 @pytest.fixture(scope="module")
 def figures() -> list[Baseline]:
-    read = baselines.load(DATA)
-    return [each for group in read.baselines.values() for each in group]
+    return list(baselines.load(DATA).figures)
 
 
 def test_the_numbers_of_the_papers_arrive(figures: list[Baseline]) -> None:

@@ -70,12 +70,16 @@ def gone(pid: int, within: float = 20) -> bool:
     return False
 
 
-def group_of(pid: int) -> int | None:
-    """A living process's group."""
-    try:
-        return None if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE else os.getpgid(pid)
-    except (psutil.NoSuchProcess, ProcessLookupError):
-        return None
+def group(leader: int) -> list[int]:
+    """The processes of a group that live: one that a signal has reached ends a moment later."""
+
+    def belongs(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and os.getpgid(pid) == leader
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            return False
+
+    return [pid for pid in psutil.pids() if belongs(pid)]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_a_case_that_takes_too_long_is_ended(
     assert found.status == "timeout"
     assert found.message == "no answer within 1.5 s; raise --archbench-timeout if it needs longer"
     assert gone(busy.pid)
-    assert not [each for each in psutil.process_iter() if group_of(each.pid) == busy.pid]
+    assert [pid for pid in group(busy.pid) if not gone(pid)] == []
     monkeypatch.setattr(runner, "settings", QUICK)
     assert runner.measure(case(misbehaving.well_behaved, name="after the timeout")).status == "ok"
 

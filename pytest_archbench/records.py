@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
+
+from pytest_archbench.protocols import IMAGENET, Learning, Outcomes, Recipe, Weights
 
 Better = Literal["lower", "higher", "equal"]
 Status = Literal["ok", "skipped", "oom", "timeout", "crashed", "failed"]
@@ -75,6 +77,9 @@ class Architecture:
     ``batch_size -> tensors``; ``None`` means the built model says it (``default_cfg``), else 3 x 224 x 224.
     ``topology`` is the key under which published figures are kept: entries that differ in input size
     alone share it. ``provider`` names the library the implementation comes from, or ``archbench``.
+
+    ``dataset`` is what it classifies. ``weights`` lists those that were published for it, the ones that are taken where
+    none are asked for first; ``recipe`` is how it is trained where there are none.
     """
 
     name: str
@@ -86,6 +91,9 @@ class Architecture:
     topology: str = ""
     aliases: tuple[str, ...] = ()
     suites: tuple[str, ...] = ("seeds",)
+    dataset: str = IMAGENET
+    weights: Callable[[], Sequence[Weights]] | None = None
+    recipe: Recipe | None = None
 
     @property
     def is_users_own(self) -> bool:
@@ -145,7 +153,8 @@ class Reading:
     """What a meter read: raw samples in the metric's unit, and what a reader must know to use them.
 
     ``input_shape`` is the input that was fed, as plain data; ``dtype`` the type the network computed in.
-    ``reference``, ``machine`` and ``disturbed`` are those of ``Trial``.
+    ``reference``, ``machine`` and ``disturbed`` are those of ``Trial``; ``outcomes``, ``epochs`` and ``protocol`` those
+    of ``Measurement``.
     """
 
     samples: tuple[Number, ...]
@@ -157,6 +166,9 @@ class Reading:
     reference: tuple[float, ...] = ()
     machine: Mapping[str, float | None] = field(default_factory=dict)
     disturbed: tuple[str, ...] = ()
+    outcomes: Outcomes | None = None
+    epochs: tuple[Number, ...] = ()
+    protocol: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +198,7 @@ class Settings:
     precision: float = 0.01
     timeout: float = 600.0
     processes: int = 1
+    learning: Learning = Learning()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +211,10 @@ class Measurement:
 
     ``convention`` says what was counted or timed. ``uncounted`` names the operators a counter met and had
     no formula for; a measurement that lists any cannot pass. ``message`` is the reason of any status but ok.
+
+    ``outcomes`` says of a proportion, image by image, what it is of. ``epochs`` holds the value after each epoch of a
+    training, the last one being the sample. ``protocol`` says of what is learned how it was taken: data set, weights,
+    preprocessing, recipe, as plain data.
     """
 
     architecture: str
@@ -213,6 +230,9 @@ class Measurement:
     trials: tuple[Trial, ...] = ()
     left_out: tuple[Trial, ...] = ()
     imprecise: str = ""
+    outcomes: Outcomes | None = None
+    epochs: tuple[Number, ...] = ()
+    protocol: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         where = f"measurement {self.architecture} {self.metric}"
@@ -279,7 +299,8 @@ class Point:
     ``value`` is in the metric's ``unit``. ``trials`` holds per process the quartile of the samples on the fast side, in
     that unit, and the median of the reference workload's times (s) or None; empty for counts. ``uncertainty`` is half
     the width of the 95 % interval of the median relative to it, None where it is not known. ``fingerprint`` holds by
-    dotted name what must be equal before two values compare: ``device.model``, ``packages.torch``.
+    dotted name what must be equal before two values compare: ``device.model``, ``packages.torch``. ``outcomes`` are
+    those of the measurement.
     """
 
     architecture: str
@@ -294,6 +315,7 @@ class Point:
     trials: tuple[tuple[float, float | None], ...] = ()
     uncertainty: float | None = None
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    outcomes: Outcomes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ ENGINE = "pytest_archbench"
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (
+    ("protocols", "proportions"),
     ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims"),
     ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes"),
-    ("conversions", "store", "catalogue", "counting", "devices", "replay", "past", "limits", "bounds"),
-    ("baselines", "meters", "benchmark_json", "history", "trend"),
+    ("conversions", "store", "catalogue", "counting", "devices", "replay", "past", "limits", "bounds", "datasets"),
+    ("baselines", "weights", "benchmark_json", "trend", "history"),
+    ("meters", "grades"),
     ("judge", "jobs", "plan", "resume", "own", "comparing"),
     ("worker", "yardsticks"),
     ("duel", "against"),
@@ -35,6 +37,7 @@ floor below its own, and from no other room of its own floor."""
 
 STANDARD_LIBRARY_ONLY = {
     *("records", "registry", "units", "stats", "options", "files", "store", "places", "machine", "claims"),
+    *("protocols", "proportions"),
 }
 KNOW_PYTEST = {"plugin", "session", "nodes", "checks", "replay", "progress", "hooks"}
 NOT_IN_THE_REPORT = {"pytest", "torch", "timm", "torchvision", f"{ENGINE}.devices", f"{ENGINE}.meters"}
@@ -183,7 +186,7 @@ def test_an_architecture_needs_the_tables_only() -> None:
         for edge in imports(module, path)
         if edge.target.startswith(ENGINE)
     }
-    assert needed <= {f"{ENGINE}.records", f"{ENGINE}.registry"}
+    assert needed <= {f"{ENGINE}.protocols", f"{ENGINE}.records", f"{ENGINE}.registry"}
 
 
 def test_planning_a_run_imports_no_torch() -> None:

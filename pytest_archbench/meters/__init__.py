@@ -5,7 +5,7 @@ Importing a meter's file is cheap; torch is imported where a measurement runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
@@ -19,7 +19,29 @@ class CannotMeasure(RuntimeError):
     """
 
 
-Measure = Callable[[Architecture, Conditions, Settings], Mapping[str, Reading | CannotMeasure]]
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How far a long measurement is: ``done`` of ``total`` (``unit``: images, epochs), the seconds that the rest may
+    take, and what was read by now. It is whole when all is done, or when it is ``ended`` before.
+
+    What is done is kept in ``Learning.keep``, so that the same measurement, begun again, goes on from there.
+    """
+
+    done: int
+    total: int
+    unit: str
+    left: float
+    readings: Mapping[str, Reading]
+    ended: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return self.ended or self.done >= self.total
+
+
+Readings = Mapping[str, Reading | CannotMeasure]
+Measure = Callable[[Architecture, Conditions, Settings], Readings | Iterator[Part]]
+"""A quick meter answers with its readings, a long one with parts of which the last is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +49,27 @@ class Meter:
     """An instrument: the metrics that one measurement yields, and the worker it runs in.
 
     ``worker`` names the process: ``""`` is the calling one (counting, which computes nothing), any other name a
-    process apart.
+    process apart. ``by_request``: it needs data, so it measures only where one of its metrics is asked for by name.
     """
 
     name: str
     metrics: tuple[str, ...]
     measure: Measure
     worker: str = ""
+    by_request: bool = False
 
 
 METERS: Registry[Meter] = Registry("meter")
 
 
-def meter(name: str, *metrics: Metric, worker: str = "") -> Callable[[Measure], Measure]:
+def meter(
+    name: str, *metrics: Metric, worker: str = "", by_request: bool = False
+) -> Callable[[Measure], Measure]:
     """Register the decorated function as the one meter of ``metrics``; raises DuplicateName."""
 
     def register(measure: Measure) -> Measure:
         names = tuple(METRICS.add(metric.name, metric).name for metric in metrics)
-        METERS.add(name, Meter(name, names, measure, worker))
+        METERS.add(name, Meter(name, names, measure, worker, by_request))
         return measure
 
     return register

@@ -198,7 +198,7 @@ class Settings:
     precision: float = 0.01
     timeout: float = 600.0
     processes: int = 1
-    learning: Learning = Learning()
+    learning: Learning = field(default_factory=Learning)
 
 
 @dataclass(frozen=True, slots=True)

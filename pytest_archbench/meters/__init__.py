@@ -62,9 +62,7 @@ class Meter:
 METERS: Registry[Meter] = Registry("meter")
 
 
-def meter(
-    name: str, *metrics: Metric, worker: str = "", by_request: bool = False
-) -> Callable[[Measure], Measure]:
+def meter(name: str, *metrics: Metric, worker: str = "", by_request: bool = False) -> Callable[[Measure], Measure]:
     """Register the decorated function as the one meter of ``metrics``; raises DuplicateName."""
 
     def register(measure: Measure) -> Measure:

@@ -174,7 +174,7 @@ def test_it_makes_dense_of_eight_layers_and_a_transition() -> None:
     assert layers[0](features).shape == (1, 72, 4, 4)
 
 
-@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
+@pytest.mark.parametrize("dataset", ["digits", "mnist", "cifar10"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_runs_and_learns(kind: str, dataset: str) -> None:
     torch.manual_seed(0)
@@ -247,10 +247,33 @@ def test_it_suggests_names() -> None:
 def test_it_registers_every_block_on_every_data_set() -> None:
     entries = {name: entry for name in ARCHITECTURES if "blocks" in (entry := ARCHITECTURES[name]).suites}
     assert set(entries) == {f"{dataset}_{kind}" for dataset in DATASETS for kind in KINDS}
-    assert len(entries) == 36
+    assert len(entries) == 45
     entry = entries["cifar10_resnext"]
     assert entry.topology == "hei4_cifar10_resnext"
     assert entry.input_shape == (3, 32, 32)
     rebuilt = pickle.loads(pickle.dumps(entry.build))
     with torch.device("meta"):
         assert sum(p.numel() for p in rebuilt().parameters()) == 217_802
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "flip", "crop", "resize", "random_crop"),
+    [
+        ("digits_plain", 20, False, (8, 8), None, None),
+        ("mnist_resnext", 40, False, (28, 28), None, None),
+        ("cifar10_dense", 60, True, (32, 32), None, None),
+        ("stl10_shuffle", 80, True, (96, 96), None, None),
+        ("food101_xception", 100, True, (224, 224), 256, 256),
+    ],
+)
+def test_it_is_trained_as_the_specification_says(
+    name: str, epochs: int, flip: bool, crop: tuple[int, int], resize: int | None, random_crop: int | None
+) -> None:
+    entry = ARCHITECTURES[name]
+    assert entry.dataset == name.split("_")[0]
+    assert entry.recipe is not None
+    assert (entry.recipe.epochs, entry.recipe.flip, entry.recipe.random_crop) == (epochs, flip, random_crop)
+    assert (entry.recipe.batch_size, entry.recipe.learning_rate, entry.recipe.weight_decay) == (32, 1e-3, 1e-5)
+    preprocessing = entry.recipe.preprocessing
+    assert (preprocessing.crop, preprocessing.resize) == (crop, resize)
+    assert preprocessing.mean == preprocessing.std == (0.5,) * entry.input_shape[0]

@@ -51,6 +51,11 @@ class Pairs:
         return (self.only_ours - self.only_theirs) / self.images
 
     @property
+    def ours(self) -> float:
+        """Our share of the common images."""
+        return (self.only_ours + self.both) / self.images
+
+    @property
     def theirs(self) -> float:
         """Their share of the common images."""
         return (self.only_theirs + self.both) / self.images
@@ -86,7 +91,7 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
     for k in range(fewer, 0, -1):
         term *= k / (discordant - k + 1)
         total += term
-    return min(1.0, 2 * math.comb(discordant, fewer) / 2**discordant * total)
+    return min(1.0, 2 * math.comb(discordant, fewer) / (1 << discordant) * total)
 
 
 def evidence(share: float, successes: int, trials: int, total: int = 0) -> float:

@@ -1,0 +1,324 @@
+"""Verdicts on a proportion, of which is known image by image what it is of: against a published figure, against one's
+own past on the same images, and whether further images could be spared. Pure.
+
+What is said is in percentage points; ``Verdict.change`` is relative, as everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_archbench.baselines import square
+from pytest_archbench.levels import unlike
+from pytest_archbench.outcomes import LINKS
+from pytest_archbench.proportions import Pairs, Range, discordant, mcnemar, right, sequence, wilson
+from pytest_archbench.protocols import Outcomes
+from pytest_archbench.records import Baseline, Measurement, Metric, Outcome, Point, Verdict
+from pytest_archbench.units import readable, relative_change
+
+DECODER = 0.001
+"""How far an accuracy may lie from a published one, 0.1 percentage points, since another library decoded the images.
+
+libjpeg instead of libjpeg-turbo moves three networks' top-1 by 0.010 to 0.018 points (github.com/pytorch/vision, pull
+request 5941); what is left is for kernels, types and batches. Images resized by another library than the weights were
+evaluated with move it by 0.3 to 1 point (github.com/mlcommons/inference, issue 201): that is another protocol."""
+
+MARGIN = 0.01
+"""A sample agrees with a figure when the whole of its interval lies within one percentage point of it."""
+
+CONFIDENCE = 0.99
+"""Of the interval of a sample whose size was fixed beforehand."""
+
+RISK = 0.01
+"""The chance of being called changed for a network that is as good as it was."""
+
+STOPPED = "stopped early"
+"""The key of a measurement's protocol under which there is the risk at which it was."""
+
+Side = Literal["within", "outside", "between"]
+
+_OUTCOMES: dict[Side, Outcome] = {"within": "passed", "outside": "deviates", "between": "inconclusive"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a verdict's sentence calls ours and theirs."""
+
+    ours: str
+    theirs: str
+    source: str
+    baseline: str
+    unit: str = ""
+
+
+def against_published(measurement: Measurement, baseline: Baseline, metric: Metric) -> Verdict:
+    """Compare with one published figure, of the whole set of images.
+
+    The whole set deviates where it is farther from the figure than what it prints, what decoders differ by and the
+    metric's tolerance; a sample where its whole interval is. A sample passes only where its whole interval lies within
+    ``MARGIN``. Raises ValueError for a measurement without outcomes.
+    """
+    compared = _with_figure(measurement, baseline)
+    if obstacle := _obstacle(measurement):
+        return _verdict("inconclusive", compared, obstacle)
+    outcomes, value, risk = _outcomes(measurement), measurement.value, _risk(measurement)
+    if difference := _unlike(measurement, outcomes, baseline):
+        return _verdict("incomparable", compared, difference)
+    assert value is not None, "an ok measurement has samples; the record refuses any other"
+    known, tolerance = _known(outcomes, risk), _tolerance(baseline, metric)
+    side = _side(known, baseline.value, tolerance)
+    outcome, found = _OUTCOMES[side], _FINDINGS[side].format(bound=_points(tolerance), margin=_points(MARGIN))
+    if outcome == "deviates" and baseline.known is not None:
+        outcome, found = _documented(known, baseline, metric)
+    said = [_seen(outcomes, known, risk), found]
+    if outcome == "inconclusive":
+        said.append(_enough(outcomes, known, baseline.value, tolerance))
+    return _verdict(outcome, compared, "; ".join(said), (value, baseline.value))
+
+
+_FINDINGS: dict[Side, str] = {
+    "within": "within {bound}, what it prints and what image decoders differ by",
+    "outside": (
+        "farther than {bound}, what it prints and what image decoders differ by: look at the weights and how the images"
+        " were prepared, or write the true reason beside the figure (known, expected)"
+    ),
+    "between": "too few to tell whether it is within {margin}",
+}
+
+
+def against_own(ours: Point, theirs: Point, metric: Metric, label: str = "", risk: float = 0.0) -> Verdict:
+    """Compare with a run of our own on the same images, those that both saw.
+
+    Regressed or improved where McNemar's test says so at ``RISK`` and the shares differ by more than the metric's
+    tolerance; else passed. With ``risk``, that at which either run was stopped early, the ranges that hold at every
+    look stand in for the test, which is wrong after several: passed is then only what they put within ``MARGIN``.
+    ``label`` is what the sentence calls theirs, its run without it.
+    """
+    compared = _with_point(ours, theirs, label or f"run {theirs.run}")
+    if difference := unlike(ours, theirs, metric) or _unpaired(ours.outcomes, theirs.outcomes):
+        return _verdict("incomparable", compared, difference)
+    assert ours.outcomes is not None, "points that pair have outcomes"
+    assert theirs.outcomes is not None, "points that pair have outcomes"
+    pairs = discordant(ours.outcomes, theirs.outcomes)
+    outcome, found = _at_any_look(pairs, metric, risk) if risk else _at_one_look(pairs, metric)
+    only = f"{pairs.only_ours:,} are right only here and {pairs.only_theirs:,} only there"
+    said = f"of {pairs.images:,} common images {only}, {found}"
+    return _verdict(outcome, compared, said, (pairs.ours, pairs.theirs))
+
+
+def settled(
+    measurement: Measurement, figures: Sequence[Baseline], theirs: Point | None, metric: Metric, risk: float
+) -> bool:
+    """Whether further images could be spared: every verdict that there will be is certain but for ``risk``, however
+    often this is asked. Never where there is nothing to compare with. Images must be evaluated in a random order.
+
+    One range of the accuracy answers all figures at once; it and the comparison with ``theirs`` share the risk. What
+    is certain at a part of the risk is so at the whole, at which ``against_published`` and ``against_own`` then judge.
+    """
+    if _obstacle(measurement) or measurement.outcomes is None:
+        return False
+    outcomes = measurement.outcomes
+    asked = [figure for figure in figures if not _unlike(measurement, outcomes, figure)]
+    earlier = None if theirs is None or _unpaired(outcomes, theirs.outcomes) else theirs.outcomes
+    questions = bool(asked) + (earlier is not None)
+    if not questions:
+        return False
+    known = _known(outcomes, risk / questions) if asked else Range(0.0, 1.0, 1.0)
+    clear = all(_side(known, each.value, _tolerance(each, metric)) != "between" for each in asked)
+    if earlier is None or not clear:
+        return clear
+    return _at_any_look(discordant(outcomes, earlier), metric, risk / questions)[0] != "inconclusive"
+
+
+def _obstacle(measurement: Measurement) -> str:
+    """Why nothing can be said about this measurement, or an empty text."""
+    if measurement.status != "ok":
+        return f"{measurement.status}: {measurement.message}"
+    return measurement.imprecise
+
+
+def _outcomes(measurement: Measurement) -> Outcomes:
+    if measurement.outcomes is None:
+        raise ValueError(f"{measurement.architecture} {measurement.metric}: expected outcomes of images; got none")
+    return measurement.outcomes
+
+
+def _risk(measurement: Measurement) -> float:
+    """The risk at which it was stopped early, 0 where it was not."""
+    return float(measurement.protocol.get(STOPPED, 0.0))
+
+
+def _unlike(measurement: Measurement, outcomes: Outcomes, baseline: Baseline) -> str:
+    """Why a figure is of something else, or an empty text."""
+    side = square(measurement.conditions.input_shape)
+    if baseline.input_size is not None and side != baseline.input_size:
+        return f"input_size is {side} here and {baseline.input_size} there"
+    if outcomes.random or _is_whole(outcomes):
+        return ""
+    part = outcomes.part or f"{outcomes.count:,} of {outcomes.total:,} images"
+    return f"these are {part}, no random sample of the images that the figure is of"
+
+
+def _unpaired(ours: Outcomes | None, theirs: Outcomes | None) -> str:
+    """Why no image was seen by both, or an empty text."""
+    if ours is None or theirs is None:
+        return f"no per-image outcomes are kept {'here' if ours is None else 'there'}: measure and promote anew"
+    if ours.images != theirs.images:
+        return f"images, labels or their order are {ours.images[:12]} here and {theirs.images[:12]} there"
+    return "" if min(ours.count, theirs.count) else "there is no image that both evaluated"
+
+
+def _is_whole(outcomes: Outcomes) -> bool:
+    return outcomes.count == outcomes.total and not outcomes.part
+
+
+def _known(outcomes: Outcomes, risk: float) -> Range:
+    """What the evaluated images tell of the share of the whole set, which of itself tells all.
+
+    A random part of the whole comes from more images than are at hand, so these do not bound what is left.
+    """
+    if _is_whole(outcomes):
+        share = right(outcomes) / outcomes.count
+        return Range(share, share, 1.0)
+    if risk:
+        return sequence(right(outcomes), outcomes.count, risk, 0 if outcomes.part else outcomes.total)
+    return wilson(right(outcomes), outcomes.count, CONFIDENCE)
+
+
+def _tolerance(baseline: Baseline, metric: Metric) -> float:
+    """How far from a figure goes unremarked, as a share."""
+    return baseline.precision + _slack(baseline.value, metric)
+
+
+def _slack(value: float, metric: Metric) -> float:
+    """How far two accuracies of the same network may be apart, as a share."""
+    return DECODER + metric.tolerance * abs(value)
+
+
+def _side(known: Range, figure: float, tolerance: float) -> Side:
+    """Outside of the tolerance, or within the margin, with the whole range; else between."""
+    if known.low > figure + tolerance or known.high < figure - tolerance:
+        return "outside"
+    margin = max(MARGIN, tolerance)
+    return "within" if figure - margin <= known.low and known.high <= figure + margin else "between"
+
+
+def _documented(known: Range, baseline: Baseline, metric: Metric) -> tuple[Outcome, str]:
+    """A deviation is a known one where ours may be what it was when its reason was found."""
+    assert baseline.known is not None, "asked of figures with a known deviation only"
+    expected, reason = baseline.known.expected, baseline.known.reason
+    slack = _slack(expected, metric)
+    if known.low <= expected + slack and known.high >= expected - slack:
+        return "known deviation", reason
+    documented = f"the documented deviation was for {readable(expected, baseline.unit)} ({expected})"
+    return "deviates", f"{documented}: find what changed; its reason was: {reason}"
+
+
+def _at_one_look(pairs: Pairs, metric: Metric) -> tuple[Outcome, str]:
+    chance, allowed = mcnemar(pairs.only_ours, pairs.only_theirs), metric.tolerance * pairs.theirs
+    found = f"McNemar's p = {chance:.2g}"
+    if chance >= RISK:
+        return "passed", f"{found}: chance alone does as much"
+    if abs(pairs.difference) <= allowed:
+        return "passed", f"{found}: a change, within {_points(allowed)}"
+    return _changed(pairs.difference, found)
+
+
+def _at_any_look(pairs: Pairs, metric: Metric, risk: float) -> tuple[Outcome, str]:
+    """The difference of two shares, each of which has its range at half the risk.
+
+    Images are taken for drawn from more than there are, as McNemar's test takes them: a difference must be more than
+    what chance makes of two equals.
+    """
+    ours, theirs = (sequence(only, pairs.images, risk / 2) for only in (pairs.only_ours, pairs.only_theirs))
+    low, high = ours.low - theirs.high, ours.high - theirs.low
+    allowed = metric.tolerance * pairs.theirs
+    found = f"stopped early at a risk of {_percent(risk)}: the difference is {_signed(low)} to {_signed(high)}"
+    if low > allowed or high < -allowed:
+        return _changed(pairs.difference, found)
+    if max(-low, high) <= max(MARGIN, allowed):
+        return "passed", f"{found}, within {_points(max(MARGIN, allowed))}"
+    return "inconclusive", f"{found}, which is not within {_points(max(MARGIN, allowed))}: evaluate more images"
+
+
+def _changed(difference: float, found: str) -> tuple[Outcome, str]:
+    if difference < 0:
+        return "regressed", f"{found}: find what changed"
+    return "improved", f"{found}: promote the run to keep the gain"
+
+
+def _seen(outcomes: Outcomes, known: Range, risk: float) -> str:
+    """How many images were evaluated, and how well they know the share."""
+    number = "all" if outcomes.count == outcomes.total else f"{outcomes.count:,} of"
+    images = f"{number} {outcomes.total:,} images{f' here ({outcomes.part})' if outcomes.part else ''}"
+    if _is_whole(outcomes):
+        return images
+    if risk:
+        return f"{images}, stopped early at a risk of {_percent(risk)}, know it to ±{_points(known.half_width)}"
+    return f"{images} know it to ±{_points(known.half_width)} at {_percent(known.confidence)} confidence"
+
+
+def _enough(outcomes: Outcomes, known: Range, figure: float, tolerance: float) -> str:
+    """About how many images would settle it, if the share stays what it is: a range narrows as the root of them."""
+    off = abs(right(outcomes) / outcomes.count - figure)
+    wanted = max(off - tolerance, max(MARGIN, tolerance) - off, DECODER)
+    images = _rounded_up(max(outcomes.count + 1, outcomes.count * (known.half_width / wanted) ** 2))
+    if not outcomes.part and images >= outcomes.total:
+        return f"all {outcomes.total:,} images would settle it"
+    return f"about {images:,} images would settle it"
+
+
+def _rounded_up(number: float) -> int:
+    """To two significant digits."""
+    unit = int(10 ** max(0, math.floor(math.log10(number)) - 1))
+    return math.ceil(number / unit) * unit
+
+
+def _with_figure(measurement: Measurement, baseline: Baseline) -> Compared:
+    ours = f"{measurement.architecture} {measurement.metric}: {readable(measurement.value, measurement.unit)}"
+    figure = f"{baseline.source} {baseline.printed} {baseline.printed_unit}".rstrip()
+    theirs = f"{figure} ({baseline.reference})" if baseline.reference else figure
+    return Compared(ours, theirs, baseline.source, baseline.printed, baseline.printed_unit)
+
+
+def _with_point(ours: Point, theirs: Point, source: str) -> Compared:
+    here = f"{ours.architecture} {ours.metric}: {readable(ours.value, ours.unit)}"
+    figure = readable(theirs.value, ours.unit)
+    return Compared(here, f"{source} {figure}", source, figure)
+
+
+def _verdict(outcome: Outcome, compared: Compared, reason: str, shares: tuple[float, float] | None = None) -> Verdict:
+    """``resnet18 top1_accuracy: 69.76 %, agrees (+0.002 points) with torchvision 69.758 percent (...): ...``
+
+    ``shares`` are ours and theirs, where they compare.
+    """
+    verb, preposition = LINKS[outcome]
+    link = f"{verb} ({_signed(shares[0] - shares[1])}) {preposition}" if shares else f"{verb} {preposition}"
+    return Verdict(
+        outcome,
+        f"{compared.ours}, {link} {compared.theirs}: {reason}",
+        source=compared.source,
+        baseline=compared.baseline,
+        unit=compared.unit,
+        change=relative_change(*shares) if shares else None,
+    )
+
+
+def _points(share: float) -> str:
+    """``_points(0.0123) == "1.23 points"``, percentage points."""
+    number = f"{share * 100:.3g}"
+    return f"{number} {'point' if number == '1' else 'points'}"
+
+
+def _signed(share: float) -> str:
+    """``_signed(-0.0123) == "-1.23 points"``; a few images of many show in a third place."""
+    points = share * 100
+    digits = 2 if abs(points) >= 0.1 or points == 0 else 3
+    return f"{points:+.{digits}f} points"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"

@@ -13,7 +13,14 @@ from typing import Any
 from pytest_archbench import stats
 from pytest_archbench.store import Run
 
-NODE = "archbench/latency::test_latency"
+MODULES = {
+    "latency": "latency",
+    **dict.fromkeys(("top1_accuracy", "top5_accuracy"), "accuracy"),
+    **dict.fromkeys(
+        ("train_accuracy", "valid_accuracy", "train_loss", "valid_loss", "epoch_time", "step_time"), "training"
+    ),
+}
+"""The packaged suite's module of every metric that has a place in the format, whose every number is seconds."""
 VERSION = "5.0.0"
 """The version of pytest-benchmark whose format this is, where the run does not say which one was there."""
 UNKNOWN = "unknown"
@@ -30,8 +37,8 @@ ARCHITECTURES = {
 
 
 def text(run: Run) -> str:
-    """The document: every latency with its raw samples (s)."""
-    rows = [row for row in run.rows if row["metric"] == "latency" and row["samples"]]
+    """The document: every time with its raw samples (s), and what was learned with the seconds it took."""
+    rows = [row for row in run.rows if seconds(row)]
     machine = _machine(run.header)
     version = machine["packages"].get("pytest-benchmark", UNKNOWN)
     document = {
@@ -42,6 +49,22 @@ def text(run: Run) -> str:
         "version": VERSION if version == UNKNOWN else version,
     }
     return json.dumps(document, indent=1, allow_nan=False)
+
+
+def seconds(row: Mapping[str, Any]) -> Sequence[float]:
+    """The samples of a time (s); of an accuracy or a loss how long it took; none of anything else."""
+    if row["metric"] not in MODULES or not row["samples"]:
+        return ()
+    if row["unit"] == "s":
+        return [float(sample) for sample in row["samples"]]
+    taken = row.get("protocol", {}).get("seconds")
+    return () if taken is None else (float(taken),)
+
+
+def learned(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the format has no field for: how something was learned, its value, and how well that is known."""
+    fields = ("value", "interval", "epochs", "protocol") if "protocol" in row else ()
+    return {field: row[field] for field in fields if row.get(field) is not None}
 
 
 def _machine(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,16 +120,17 @@ def _benchmark(row: Mapping[str, Any]) -> dict[str, Any]:
     conditions = row["conditions"]
     case = f"{row['architecture']}-{conditions['device']}-bs{conditions['batch_size']}"
     named = {field: row[field] for field in ("architecture", "metric", "unit")}
-    more = {field: row[field] for field in ("convention", "trials") if row.get(field)}
+    more = {field: row[field] for field in ("convention", "trials") if row.get(field)} | learned(row)
+    metric = row["metric"]
     return {
-        "group": f"latency {conditions['device']} bs{conditions['batch_size']}",
-        "name": f"test_latency[{case}]",
-        "fullname": f"{NODE}[{case}]",
+        "group": f"{metric} {conditions['device']} bs{conditions['batch_size']}",
+        "name": f"test_{metric}[{case}]",
+        "fullname": f"archbench/{MODULES[metric]}::test_{metric}[{case}]",
         "params": {"archbench_case": case},
         "param": case,
         "extra_info": {**named, **conditions, **more},
         "options": {"timer": "perf_counter", "warmup": True},
-        "stats": describe(row["samples"]),
+        "stats": describe(seconds(row)),
     }
 
 

@@ -1,15 +1,21 @@
-"""Writing files whole: a reader sees the old content or the new, never half of it; and saying where they lie."""
+"""Writing files whole: a reader sees the old content or the new, or whole lines, never half of it; and saying where
+they lie.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 FOLDERS = ("figures", "tables")
 """Of the report, and not listed file by file."""
+UNREADABLE = (ValueError, RecursionError)
+"""What reading a damaged line as JSON raises."""
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
@@ -25,6 +31,67 @@ def write_atomically(path: Path, content: bytes) -> Path:
         Path(name).unlink(missing_ok=True)
         raise
     return path
+
+
+def as_file(name: str) -> str:
+    """A name, of a run or a network, as that of a file."""
+    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)[:100]
+
+
+class Lines:
+    """A file of JSON objects, one a line, that grows. Every line is whole and on disk before ``append`` returns."""
+
+    def __init__(self, path: Path) -> None:
+        """Go on after the last whole line of ``path``; the folder must be there."""
+        if path.exists():
+            _end_last_line(path)
+        self._file = path.open("ab", buffering=0)
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Write one line and wait until it is on disk.
+
+        Raises: OSError where the disk is full; the file then ends with the line before.
+        """
+        line = memoryview(json.dumps(entry, allow_nan=False, default=repr).encode() + b"\n")
+        whole = self.size
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(whole)
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _end_last_line(path: Path) -> None:
+    """Give a last line its missing newline, or drop it where a process was killed while writing it."""
+    data = path.read_bytes()
+    last = data[data.rfind(b"\n") + 1 :]
+    if not last:
+        return
+    with path.open("r+b") as file:
+        if is_json(last):
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+        else:
+            file.truncate(len(data) - len(last))
+
+
+def is_json(line: bytes) -> bool:
+    """Whether a line can be read as JSON."""
+    try:
+        json.loads(line)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def places(written: Sequence[Path]) -> list[str]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_archbench import store
-from pytest_archbench.levels import quartile
+from pytest_archbench.levels import PROTOCOL, quartile
+from pytest_archbench.protocols import ACCOUNTS, Outcomes
 from pytest_archbench.records import Measurement, Point, Trial
 from pytest_archbench.store import JournalError, Run
 
@@ -111,8 +112,14 @@ def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mappi
         convention=found.convention,
         trials=_trials(found),
         uncertainty=_uncertainty(interval, value),
-        fingerprint=fingerprint(header, found.conditions.device),
+        fingerprint=fingerprint(header, found.conditions.device) | _protocol(found),
+        outcomes=found.outcomes,
     )
+
+
+def _protocol(found: Measurement) -> dict[str, Any]:
+    """What of a protocol must be equal before two accuracies compare, by dotted name."""
+    return _flat({name: fact for name, fact in found.protocol.items() if name not in ACCOUNTS}, f"{PROTOCOL}.")
 
 
 def fingerprint(header: Mapping[str, Any], device: str) -> dict[str, Any]:
@@ -206,6 +213,7 @@ FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
         "a fraction >= 0 or null",
         lambda value: value is None or (is_number(value) and value >= 0),
     ),
+    ("outcomes", "outcomes of images, or null", lambda value: value is None or isinstance(value, Outcomes)),
     ("fingerprint", "an object of facts", lambda value: isinstance(value, Mapping) and _is_fact(value)),
 )
 """What each field of a point must be where it was read from a file."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pytest_archbench.meters import METERS, CannotMeasure, timing
+from pytest_archbench.meters import METERS, CannotMeasure, Part, Readings, timing
 from pytest_archbench.meters.latency import Side, Stopwatch
 from pytest_archbench.meters.running import release
-from pytest_archbench.records import Architecture, Conditions, Reading, Settings, Status
+from pytest_archbench.protocols import Missing, Unusable
+from pytest_archbench.records import Architecture, Conditions, Settings, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,18 @@ class Failure:
     message: str
 
 
-Answer = Mapping[str, Reading | CannotMeasure] | Failure
+Answer = Readings | Failure
 T = TypeVar("T")
 
 
 def perform(job: Job) -> Answer:
     """Do the job here. Whatever a network raises becomes a failure with the network's own words."""
-    return _guarded(lambda: METERS[job.meter].measure(job.architecture, job.conditions, job.settings))
+    return _guarded(lambda: _started(job))
+
+
+def _started(job: Job) -> Any:
+    """The readings of a quick meter, the parts to come of a long one."""
+    return METERS[job.meter].measure(job.architecture, job.conditions, job.settings)
 
 
 def _guarded(action: Callable[[], T], caught: tuple[type[BaseException], ...] = (Exception, SystemExit)) -> T | Failure:
@@ -51,10 +57,14 @@ def _guarded(action: Callable[[], T], caught: tuple[type[BaseException], ...] = 
 
 
 class Stand:
-    """What a measuring process has at hand: whole measurements, and networks held ready to be timed in turn."""
+    """What a measuring process has at hand: whole measurements, a long one under way, and networks held ready to be
+    timed in turn.
+    """
 
     def __init__(self) -> None:
         self._sides: dict[str, Side] = {}
+        self._parts: Iterator[Part] = iter(())
+        self._under_way = False
 
     def answer(self, message: bytes) -> Any:
         """The answer to a pickled ``(verb, arguments)``; a Failure where there is none."""
@@ -69,12 +79,26 @@ class Stand:
     @property
     def idle(self) -> bool:
         """Whether it holds no network, so that whatever still runs is a left-over."""
-        return not self._sides
+        return not self._sides and not self._under_way
 
     def measure(self, job: Job) -> Answer:
         answer = perform(job)
         release()
         return answer
+
+    def begin(self, job: Job) -> Part:
+        """Begin a long measurement; its first part."""
+        self._parts = _started(job)
+        return self.advance()
+
+    def advance(self) -> Part:
+        """The next part of the measurement under way. Raises: what the meter raises, and then it is over."""
+        self._under_way = False
+        part = next(self._parts)
+        self._under_way = not part.whole
+        if part.whole:
+            self.close()
+        return part
 
     def open(self, name: str, job: Job) -> tuple[float, Any, str]:
         """Hold a network ready under a name; its seconds a pass, the input it is fed and its type."""
@@ -93,8 +117,9 @@ class Stand:
         return timing.round_of(self._sides[ours], self._sides[theirs])
 
     def close(self) -> None:
-        """Let go of every network."""
+        """Let go of every network, and of a measurement under way."""
         self._sides.clear()
+        self._parts, self._under_way = iter(()), False
         release()
 
     def versions(self, packages: Sequence[str]) -> dict[str, str]:
@@ -110,15 +135,20 @@ class Stand:
 
 VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: verb
-    for verb in (Stand.measure, Stand.open, Stand.move, Stand.burst, Stand.round, Stand.close, Stand.versions)
+    for verb in (
+        *(Stand.measure, Stand.begin, Stand.advance, Stand.open, Stand.move, Stand.burst, Stand.round, Stand.close),
+        Stand.versions,
+    )
 }
 """What a worker can be asked."""
 
 
 def failure(error: BaseException) -> Failure:
     """What an exception means for its case."""
-    if isinstance(error, CannotMeasure):
+    if isinstance(error, CannotMeasure | Missing):
         return Failure("skipped", str(error))
+    if isinstance(error, Unusable):
+        return Failure("failed", str(error))
     said = f"{type(error).__name__}: {error}"
     status: Status = next((status for sign, status in SIGNS.items() if sign in said), "failed")
     return Failure("oom" if isinstance(error, MemoryError) else status, _in_its_own_words(error))

@@ -14,6 +14,8 @@ from pytest_archbench.inputs import plain
 from pytest_archbench.records import Better, Metric, Point
 
 UNKNOWN = "unknown"
+PROTOCOL = "protocol"
+"""What the names of facts begin with that say how something was learned: no device's, and compared all the same."""
 FACTS = 4
 """How many differing facts a sentence names; it counts the rest."""
 
@@ -114,7 +116,8 @@ def _facts(point: Point, metric: Metric) -> dict[str, Any]:
     facts |= {each.name: _listed(getattr(point.conditions, each.name)) for each in fields(point.conditions)}
     facts["convention"] = point.convention or "not stated"
     if not metric.per_device:
-        return {name: fact for name, fact in facts.items() if name not in _OF_THE_DEVICE}
+        learned = {name: fact for name, fact in point.fingerprint.items() if name.startswith(f"{PROTOCOL}.")}
+        return {name: fact for name, fact in (facts | learned).items() if name not in _OF_THE_DEVICE}
     facts["reference workload"] = "measured" if is_normalised(point, metric) else "not measured"
     return facts | {name: UNKNOWN if fact is None else _listed(fact) for name, fact in point.fingerprint.items()}
 

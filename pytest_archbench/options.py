@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_archbench.protocols import Learning
     from pytest_archbench.records import Settings
 
 
@@ -21,12 +22,15 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: ``--archbench-<name>``, ini ``archbench_<name>``, ``[tool.archbench] <name>``."""
+    """One option: ``--archbench-<name>``, ini ``archbench_<name>``, ``[tool.archbench] <name>``. One that has ``bare``
+    is typed alone, and then has that value.
+    """
 
     name: str
     default: str
     help: str
     parse: Callable[[str], Any]
+    bare: str = ""
 
     @property
     def flag(self) -> str:
@@ -39,8 +43,21 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What an evaluation may cost: no more than so many ``images`` (0: all), and the ``risk`` of a wrong verdict for
+    ending as soon as one is certain (0: never).
+    """
+
+    images: int = 0
+    risk: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
-    """Every option's value, parsed; times in seconds, ``precision`` relative. Empty ``metric``: all there are."""
+    """Every option's value, parsed; times in seconds, ``precision`` relative. Empty ``metric``: all that need no data.
+
+    ``loaders``: -1 where the machine decides; ``epochs``: 0 where the recipe does.
+    """
 
     device: tuple[str, ...]
     arch: tuple[str, ...]
@@ -59,12 +76,38 @@ class Options:
     against: str
     against_python: str
     tolerance: float
+    imagenet: Path | None
+    data: Path | None
+    download: bool
+    weights: Path | None
+    weights_tag: tuple[str, ...]
+    accuracy_budget: Budget
+    evaluation_batch: int
+    loaders: int
+    amp: str
+    epochs: int
+    seed: int
+    ranks: int
 
-    @property
-    def settings(self) -> Settings:
+    def settings(self, root: Path, keep: Path) -> Settings:
+        """How to measure; folders are taken from ``root``, and what is half done is kept in ``keep``."""
         from pytest_archbench.records import Settings  # records take longer to define than all of this file
 
-        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        names = {field.name for field in fields(Settings)} & {field.name for field in fields(self)}
+        return Settings(**{name: getattr(self, name) for name in names}, learning=self._learning(root, keep))
+
+    def _learning(self, root: Path, keep: Path) -> Learning:
+        from pytest_archbench.protocols import Learning
+
+        names = {field.name for field in fields(Learning)} & {field.name for field in fields(self)}
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
+        there = {name: str(root / given[name]) if given[name] else "" for name in PLACES}
+        budget = self.accuracy_budget
+        return Learning(**{**given, **there}, images=budget.images, risk=budget.risk, keep=str(keep))
+
+
+PLACES = ("imagenet", "data", "weights")
+"""Options that name folders of what accuracy is taken with."""
 
 
 _SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
@@ -129,6 +172,54 @@ def maybe_folder(text: str) -> Path | None:
     return Path(text) if text.strip() else None
 
 
+def budget(text: str) -> Budget:
+    """``"1%"``, ``"5000"`` or both with a comma between them -> a risk, a number of images; neither for no text."""
+    found: dict[str, Any] = {}
+    for part in names(text):
+        kind: tuple[str, Callable[[str], Any]] = ("images", count) if re.fullmatch("[0-9]+", part) else ("risk", fraction)
+        if kind[0] in found:
+            raise ValueError("expected one risk and one number of images, such as 1%,5000")
+        found[kind[0]] = kind[1](part)
+    return Budget(**found)
+
+
+def perhaps(text: str) -> int:
+    """A whole number from 1 to ``MOST``, 0 for an empty text."""
+    return count(text) if text.strip() else 0
+
+
+def whole(text: str) -> int:
+    """A whole number from 0 to ``MOST``."""
+    return 0 if text == "0" else count(text)
+
+
+def loaders(text: str) -> int:
+    """A whole number from 0 to 100, -1 for ``auto``."""
+    if text == "auto":
+        return -1
+    if not re.fullmatch("[0-9]{1,3}", text) or int(text) > 100:
+        raise ValueError("expected auto or a whole number from 0 to 100")
+    return int(text)
+
+
+AMP = ("", "bfloat16", "float16")
+"""Types of mixed precision, and none."""
+
+
+def mixed(text: str) -> str:
+    """A type of mixed precision, an empty text for none."""
+    if text.strip() not in AMP:
+        raise ValueError(f"expected {' or '.join(filter(None, AMP))}")
+    return text.strip()
+
+
+def yes(text: str) -> bool:
+    """``yes`` or ``no``."""
+    if text not in ("yes", "no"):
+        raise ValueError("expected yes or no")
+    return text == "yes"
+
+
 def word(text: str) -> str:
     return text.strip()
 
@@ -163,6 +254,18 @@ OPTIONS = (
     Option("against", "", "a git revision of your project to be measured against, in turn with it", word),
     Option("against-python", "", "another environment's Python to be measured against, in turn with it", word),
     Option("tolerance", "2%", "how much slower than what it is measured against is no regression", fraction),
+    Option("imagenet", "", "folder of ImageNet's validation images, or of your own in its layout", maybe_folder),
+    Option("data", "", "folder of torchvision's data sets: MNIST, CIFAR-10, STL-10, Food-101", maybe_folder),
+    Option("download", "no", "fetch data sets and weights that are not here (default: no)", yes, bare="yes"),
+    Option("weights", "", "folder of files of weights, named by architecture: resnet50.pth", maybe_folder),
+    Option("weights-tag", "", "which published weights, a list: IMAGENET1K_V2, a1_in1k (default: the first)", names),
+    Option("accuracy-budget", "", "risk at which an evaluation may stop early, images at most: 1%,5000", budget),
+    Option("evaluation-batch", "64", "images per pass of an evaluation", count),
+    Option("loaders", "auto", "processes that prepare images", loaders),
+    Option("amp", "", "mixed precision: bfloat16 or float16 (default: none)", mixed),
+    Option("epochs", "", "epochs of a training (default: what its recipe says)", perhaps),
+    Option("seed", "0", "of initial weights and of every random order", whole),
+    Option("ranks", "1", "processes that train one network together, one GPU each", few),
 )
 
 
@@ -178,7 +281,7 @@ def parse(given: Mapping[str, tuple[str, str]]) -> Options:
             values[option.key] = option.parse(text)
         except ValueError as error:
             raise OptionError(f"{option.flag} ({place}): got {text!r}; {error}") from None
-        if option.default and not values[option.key]:
+        if option.default and values[option.key] in ((), ""):
             raise OptionError(f"{option.flag} ({place}): got {text!r}; expected at least one value")
     return Options(**values)
 

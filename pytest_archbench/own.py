@@ -7,27 +7,30 @@ sorted by architecture, metric and batch size.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pytest_archbench import meters  # noqa: F401  (enters the metrics)
-from pytest_archbench.files import write_atomically
+from pytest_archbench.files import UNREADABLE, write_atomically
 from pytest_archbench.history import Key, fault, key
 from pytest_archbench.levels import differing
+from pytest_archbench.protocols import Outcomes
 from pytest_archbench.records import Conditions, Metric, Point
 from pytest_archbench.registry import METRICS, near
-from pytest_archbench.store import UNREADABLE
 
 SCHEMA = 1
 FOLDER = Path("baselines") / "devices"
 """Where a project keeps them, under its root."""
 
+R = TypeVar("R")
 Kind = Literal["new", "changed", "unchanged", "kept"]
 
 _HEADER = {"schema": int, "device": str, "promoted": str}
 _POINT = tuple(field.name for field in fields(Point))
+_OPTIONAL = ("outcomes",)
+"""What a point has that is a proportion."""
 _CONDITIONS = tuple(field.name for field in fields(Conditions))
 
 
@@ -129,7 +132,7 @@ def _metric(point: Point) -> Metric:
 
 def _write(path: Path, device: str, kept: list[Difference]) -> None:
     latest = max((each.after for each in kept if each.kind in ("new", "changed")), key=lambda point: point.started)
-    objects = [{"schema": SCHEMA, "device": device, "promoted": latest.run}, *(asdict(each.after) for each in kept)]
+    objects = [{"schema": SCHEMA, "device": device, "promoted": latest.run}, *(_object(each.after) for each in kept)]
     content = "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in objects)
     try:
         write_atomically(path, content.encode())
@@ -137,11 +140,16 @@ def _write(path: Path, device: str, kept: list[Difference]) -> None:
         raise OwnBaselineError(f"{path}: cannot be written: {error.strerror}; name another folder") from None
 
 
+def _object(point: Point) -> dict[str, Any]:
+    """A point as a line holds it."""
+    return {name: value for name, value in asdict(point).items() if name not in _OPTIONAL or value is not None}
+
+
 def _as_read(point: Point) -> Point:
     """A point as it will be read back. Raises: OwnBaselineError where it cannot be."""
     where = f"{point.architecture} {point.metric}"
     try:
-        entry = json.loads(json.dumps(asdict(point), allow_nan=False))
+        entry = json.loads(json.dumps(_object(point), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise OwnBaselineError(f"{where}: cannot be kept as JSON: {error}; promote what a journal holds") from None
     file_name(point.conditions.device)
@@ -191,21 +199,27 @@ def _objects(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _point(entry: Mapping[str, Any], where: str) -> Point:
     """The point that a line holds. Raises: OwnBaselineError."""
-    _require_keys(entry, _POINT, where)
+    _require_keys({**dict.fromkeys(_OPTIONAL), **entry}, _POINT, where)
     conditions, trials = entry["conditions"], entry["trials"]
     _require(isinstance(conditions, dict), where, "conditions", "an object", conditions)
     _require_keys(conditions, _CONDITIONS, where, "conditions.")
     lists = isinstance(trials, list) and all(isinstance(trial, list) for trial in trials)
-    try:
-        under = Conditions(**conditions)
-    except (TypeError, ValueError) as error:
-        said = str(error).removeprefix("conditions: ")
-        raise OwnBaselineError(f"{where}: conditions: {said}; {ADVICE}") from None
+    under = _made(Conditions, conditions, where, "conditions")
+    outcomes = _made(Outcomes, entry["outcomes"], where, "outcomes") if entry.get("outcomes") else None
     pairs = tuple(map(tuple, trials)) if lists else trials
-    point = Point(**{**entry, "conditions": under, "trials": pairs})
+    point = Point(**{**entry, "conditions": under, "trials": pairs, "outcomes": outcomes})
     if wrong := fault(point):
         raise OwnBaselineError(f"{where}: {wrong}; {ADVICE}")
     return point
+
+
+def _made(record: Callable[..., R], fields: Any, where: str, name: str) -> R:
+    """The record of an object's keys. Raises: OwnBaselineError."""
+    try:
+        return record(**fields)
+    except (TypeError, ValueError) as error:
+        said = str(error).removeprefix(f"{name}: ")
+        raise OwnBaselineError(f"{where}: {name}: {said}; {ADVICE}") from None
 
 
 def _require_keys(entry: Mapping[str, Any], names: tuple[str, ...], where: str, prefix: str = "") -> None:

@@ -13,10 +13,11 @@ import tomli
 
 from pytest_archbench import catalogue, devices, places
 from pytest_archbench.baselines import BaselineError, Published, load
-from pytest_archbench.meters import METERS
+from pytest_archbench.meters import METERS, meter_of
 from pytest_archbench.meters.counts import COUNTERS
-from pytest_archbench.options import OPTIONS, OptionError, Options, as_text, parse
+from pytest_archbench.options import OPTIONS, PLACES, OptionError, Options, as_text, parse
 from pytest_archbench.places import Place
+from pytest_archbench.protocols import DIGITS, IMAGENET
 from pytest_archbench.records import Architecture, Case, Conditions, Device
 from pytest_archbench.registry import METRICS, DuplicateName, UnknownName, near
 
@@ -25,6 +26,11 @@ NETWORKS = "architectures"
 
 PACKAGED = "bench_suite"
 """The package with the suite that comes along: its ``suites`` module enters suites in the table."""
+
+SMALL = ("blocks", catalogue.USER)
+"""The suites of networks small enough to be trained where there is no other data than handwritten digits."""
+ACCURACY, TRAINING = "accuracy", "training"
+"""Meters that need data."""
 
 
 USER_MISTAKES = (OptionError, UnknownName, DuplicateName, devices.NoDevice, catalogue.CatalogueError, BaselineError)
@@ -41,6 +47,8 @@ class Plan:
     architectures: tuple[Architecture, ...]
     package: Path
     baselines: Path
+    left_out: tuple[str, ...] = ()
+    """Sentences about networks whose data were not given."""
 
     def cases(self, metric: str) -> list[Case]:
         """The cases of one metric, by architecture, device and batch size.
@@ -52,11 +60,18 @@ class Plan:
         per_device = METRICS[metric].per_device
         places = self.devices if per_device else self.devices[:1]
         sizes = self.options.batch_size if per_device else (1,)
+        trained = meter_of(metric).name == TRAINING
         return [
             Case(architecture, metric, conditions)
             for architecture in self.architectures
+            if architecture.recipe is not None or not trained
             for conditions in self._conditions(architecture, places, sizes)
         ]
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is evaluated or trained."""
+        return any(meter_of(metric).by_request for metric in self.metrics)
 
     def conditions(self, architecture: Architecture, batch_size: int) -> list[Conditions]:
         """Under what a network is measured on each device."""
@@ -92,20 +107,69 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
         )
     if options.against and options.against_python:
         raise OptionError("--archbench-against and --archbench-against-python: each is a comparison; give one of them")
+    for place_of_data in PLACES:
+        _require_folder(place_of_data, getattr(options, place_of_data), pyproject.parent)
     suite = importlib.import_module(PACKAGED)
     importlib.import_module(f"{PACKAGED}.suites")
     mine = [
         *catalogue.declared(declared, partial(place, f"{TABLE}.{NETWORKS}")),
         *(replace(entry, suites=(catalogue.USER,)) for entry in own),
     ]
+    metrics = tuple(dict.fromkeys(metric for name in options.metric for metric in _named(name)))
+    learned = [metric for metric in metrics if meter_of(metric).by_request]
+    suites = options.suite or (SMALL if learned and not options.arch and options.imagenet is None else ())
+    selected = catalogue.select(suites, options.arch, mine)
+    chosen, left_out = _with_data(selected, options, learned) if learned else (selected, [])
     return Plan(
         options=options,
         devices=tuple({device.name: device for device in map(devices.find, options.device)}.values()),
-        metrics=tuple(dict.fromkeys(METRICS.resolve(name) for name in options.metric)) or _all_metrics(),
-        architectures=tuple(catalogue.select(options.suite, options.arch, mine)),
+        metrics=metrics or _usual_metrics(options),
+        architectures=tuple(chosen),
         package=Path(suite.__path__[0]),
         baselines=suite.BASELINES / "published",
+        left_out=tuple(left_out),
     )
+
+
+def _require_folder(option: str, path: Path | None, root: Path) -> None:
+    if path is not None and not (root / path).is_dir():
+        got = "a file" if (root / path).exists() else "nothing"
+        raise OptionError(f"--archbench-{option}: {root / path}: expected a folder; got {got}; name one that is there")
+
+
+def _named(name: str) -> tuple[str, ...]:
+    """The metric of that name, or all of the instrument's of that name. Raises: UnknownName."""
+    if name not in METRICS and name in METERS:
+        return (*METERS[name].metrics, *METERS[name].beside)
+    if name not in METRICS:
+        known = [*METRICS, *METERS]
+        raise UnknownName(f"unknown metric {name!r}: {near(name, known)}")
+    return (METRICS.resolve(name),)
+
+
+def _with_data(
+    selected: Sequence[Architecture], options: Options, learned: Sequence[str]
+) -> tuple[list[Architecture], list[str]]:
+    """The networks whose data set was given, and what to say of the others. Raises: OptionError where none is left."""
+    given = {DIGITS} | ({IMAGENET} if options.imagenet is not None else set())
+    lacking: dict[str, list[str]] = {}
+    for entry in selected:
+        if entry.dataset not in given and (entry.dataset == IMAGENET or options.data is None):
+            lacking.setdefault(entry.dataset, []).append(entry.name)
+    missing = {name for names in lacking.values() for name in names}
+    chosen = [entry for entry in selected if entry.name not in missing]
+    said = [_lacks(dataset, names) for dataset, names in lacking.items()]
+    if not chosen:
+        small = f"--archbench-suite={SMALL[0]} takes handwritten digits, which come along"
+        raise OptionError(f"--archbench-metric={learned[0]}: {'; '.join(said)}; {small}")
+    return chosen, said
+
+
+def _lacks(dataset: str, names: Sequence[str]) -> str:
+    """Which networks have no data, and how to give them."""
+    flag = "--archbench-imagenet DIR" if dataset == IMAGENET else "--archbench-data DIR"
+    some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{some} need{'s' * (len(names) == 1)} {dataset}, whose folder was not given ({flag})"
 
 
 def packaged_figures() -> Published:
@@ -113,8 +177,11 @@ def packaged_figures() -> Published:
     return load(importlib.import_module(PACKAGED).BASELINES / "published")
 
 
-def _all_metrics() -> tuple[str, ...]:
-    return tuple(metric for meter in METERS.values() for metric in meter.metrics)
+def _usual_metrics(options: Options) -> tuple[str, ...]:
+    """What is measured where nothing is asked for: all that needs no data, and what is there data for."""
+    given = {ACCURACY} if options.imagenet is not None else set()
+    meters = [meter for meter in METERS.values() if not meter.by_request or meter.name in given]
+    return tuple(metric for meter in meters for metric in meter.metrics)
 
 
 def _text(pyproject: Path) -> str:

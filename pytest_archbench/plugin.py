@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,7 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         shown = option.default or "all"
         about = option.help if "default" in option.help else f"{option.help} (default: {shown})"
-        group.addoption(option.flag, dest=f"archbench_{option.key}", metavar="...", help=about.replace("%", "%%"))
+        typed: dict[str, Any] = {"action": "store_const", "const": option.bare} if option.bare else {"metavar": "..."}
+        group.addoption(option.flag, dest=f"archbench_{option.key}", help=about.replace("%", "%%"), **typed)
         parser.addini(f"archbench_{option.key}", f"the same as {option.flag}", default=None)
 
 

@@ -153,8 +153,8 @@ class Reading:
     """What a meter read: raw samples in the metric's unit, and what a reader must know to use them.
 
     ``input_shape`` is the input that was fed, as plain data; ``dtype`` the type the network computed in.
-    ``reference``, ``machine`` and ``disturbed`` are those of ``Trial``; ``outcomes``, ``epochs`` and ``protocol`` those
-    of ``Measurement``.
+    ``reference``, ``machine`` and ``disturbed`` are those of ``Trial``; ``outcomes``, ``epochs``, ``protocol`` and
+    ``imprecise`` those of ``Measurement``.
     """
 
     samples: tuple[Number, ...]
@@ -169,6 +169,7 @@ class Reading:
     outcomes: Outcomes | None = None
     epochs: tuple[Number, ...] = ()
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    imprecise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +207,8 @@ class Measurement:
     """What one meter found for one architecture; the raw ``samples`` are kept, the value is derived.
 
     ``trials`` are the parts of a timed measurement, whose samples make up ``samples`` in their order; a count has none.
-    ``left_out`` are trials that were disturbed and taken again. ``imprecise`` says how far the number stayed behind the
-    precision asked for.
+    ``left_out`` are trials that were disturbed and taken again. ``imprecise`` says why nothing can be concluded from
+    the number: how far it stayed behind the precision asked for, which images could not be read.
 
     ``convention`` says what was counted or timed. ``uncounted`` names the operators a counter met and had
     no formula for; a measurement that lists any cannot pass. ``message`` is the reason of any status but ok.

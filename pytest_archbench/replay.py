@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_archbench import benchmark_json, store
 from pytest_archbench.records import Measurement, Number
 
 
@@ -31,17 +32,18 @@ class Tape:
 
 
 def into_benchmark(request: pytest.FixtureRequest, measurement: Measurement) -> None:
-    """Enter a latency in pytest-benchmark's table and JSON, where that plugin is there and switched on.
-
-    Other metrics have no place in it: its every number is seconds.
+    """Enter a time, or what took a time to learn, in pytest-benchmark's table and JSON, where that plugin is there and
+    switched on. An accuracy stands in ``extra_info``, beside the seconds it took: its every number is seconds.
     """
     config = request.config
     wanted = config.pluginmanager.has_plugin("benchmark") and not config.getoption("benchmark_skip")
-    if measurement.metric != "latency" or not measurement.samples or not wanted:
+    row = store.row(measurement, ())
+    seconds = benchmark_json.seconds(row) if wanted else ()
+    if not seconds:
         return
     conditions = measurement.conditions
-    group = f"latency {conditions.device} bs{conditions.batch_size}"
-    request.node.add_marker(pytest.mark.benchmark(timer=Tape(measurement.samples), group=group))
+    group = f"{measurement.metric} {conditions.device} bs{conditions.batch_size}"
+    request.node.add_marker(pytest.mark.benchmark(timer=Tape(seconds), group=group))
     benchmark = request.getfixturevalue("benchmark")
     benchmark.extra_info.update(
         architecture=measurement.architecture,
@@ -51,8 +53,9 @@ def into_benchmark(request: pytest.FixtureRequest, measurement: Measurement) -> 
         batch_size=conditions.batch_size,
         threads=conditions.threads,
         dtype=conditions.dtype,
+        **benchmark_json.learned(row),
     )
-    benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
+    benchmark.pedantic(_nothing, rounds=len(seconds), iterations=1)
 
 
 def _nothing() -> None:
@@ -90,14 +93,14 @@ class Beside:
         machine_info["packages"] = self._header["environment"]["packages"]
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Under ``--benchmark-only`` have latency cases taken for benchmarks, which are known by a fixture's name.
+        """Under ``--benchmark-only`` have cases with a place in its table taken for benchmarks, known by a fixture's name.
 
-        The name is lent until collection has ended: the fixture itself is asked for once there are samples.
+        That name is lent until collection has ended: the fixture itself is asked for once there are samples.
         """
         if not self._config.getoption("benchmark_only", False):
             return
         for item in items:
-            if isinstance(item, pytest.Function) and _is_latency(item) and "benchmark" not in item.fixturenames:
+            if isinstance(item, pytest.Function) and _takes_time(item) and "benchmark" not in item.fixturenames:
                 self._lent.append((item, item.fixturenames))
                 item.fixturenames = [*item.fixturenames, "benchmark"]
 
@@ -122,8 +125,8 @@ def _version(path: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _is_latency(item: pytest.Item) -> bool:
-    return any(marker.kwargs.get("metric") == "latency" for marker in item.iter_markers("archbench"))
+def _takes_time(item: pytest.Item) -> bool:
+    return any(marker.kwargs.get("metric") in benchmark_json.MODULES for marker in item.iter_markers("archbench"))
 
 
 def unwritten(config: pytest.Config) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import isgeneratorfunction
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock
@@ -13,8 +14,9 @@ from filelock import BaseFileLock, FileLock
 from pytest_archbench import duel, inputs, stats
 from pytest_archbench.duel import Duel, Enough
 from pytest_archbench.jobs import Answer, Failure, Job, perform
-from pytest_archbench.meters import CannotMeasure, Meter, meter_of
+from pytest_archbench.meters import CannotMeasure, Meter, Part, Readings, meter_of
 from pytest_archbench.meters.running import torch_device
+from pytest_archbench.protocols import STOPPED_EARLY
 from pytest_archbench.records import Architecture, Case, Measurement, Number, Reading, Settings, Trial
 from pytest_archbench.registry import METRICS
 from pytest_archbench.worker import Worker
@@ -23,6 +25,9 @@ TIMING = "timing"
 """The worker of meters whose numbers a process biases: they are spread over ``Settings.processes`` of it."""
 REPEATS = 2
 """How often a trial is taken again that something else on the machine disturbed."""
+
+Watch = Callable[[Part], bool]
+"""Sees a part of a long measurement, and says whether it is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,10 @@ class Runner:
         self._workers: dict[tuple[str, int], Worker] = {}
         self._answers: dict[tuple[str, str], tuple[Architecture, list[Answered]]] = {}
 
-    def measure(self, case: Case, *, afresh: bool = False) -> Measurement:
-        """Measure one case; never raises for what the network does. ``afresh``: again, in processes of its own."""
+    def measure(self, case: Case, *, afresh: bool = False, watch: Watch | None = None) -> Measurement:
+        """Measure one case; never raises for what the network does. ``afresh``: again, in processes of its own.
+        ``watch`` sees every part of a long measurement.
+        """
         meter = meter_of(case.metric)
         key = (meter.name, case.id)
         known = self._answers.get(key)
@@ -50,16 +57,18 @@ class Runner:
         if known is None or known[0] is not case.architecture or afresh:
             if afresh:
                 self.close()
-            answers = self._ask(meter, Job(meter.name, case.architecture, case.conditions, self.settings))
+            answers = self._ask(meter, Job(meter.name, case.architecture, case.conditions, self.settings), watch)
             known = self._answers[key] = (case.architecture, answers)
         return measurement(case, known[1], self.settings)
 
-    def _ask(self, meter: Meter, job: Job) -> list[Answered]:
+    def _ask(self, meter: Meter, job: Job, watch: Watch | None) -> list[Answered]:
         """What every process answers; a failure ends it."""
         if not meter.worker:
             return [Answered(perform(job))]
         answers: list[Answered] = []
         with device_lock(job.conditions.device):
+            if isgeneratorfunction(meter.measure):
+                return [Answered(followed(self._worker(meter.worker, 0), job, watch))]
             for number in range(self.settings.processes if meter.worker == TIMING else 1):
                 answers.append(self._undisturbed(meter.worker, number, job))
                 if isinstance(answers[-1].answer, Failure):
@@ -98,6 +107,28 @@ class Runner:
         self._workers.clear()
 
 
+def followed(worker: Worker, job: Job, watch: Watch | None = None) -> Answer:
+    """The readings of a long measurement, part by part, until it is whole or ``watch`` has seen enough of it."""
+    part: Part | Failure = worker.ask("begin", job, timeout=job.settings.timeout)
+    while not isinstance(part, Failure) and not part.whole:
+        if watch is not None and watch(part):
+            worker.ask("close", timeout=job.settings.timeout)
+            return stopped_early(part.readings, job.settings.learning.risk)
+        part = worker.ask("advance", timeout=job.settings.timeout)
+    return part if isinstance(part, Failure) else part.readings
+
+
+def stopped_early(readings: Readings, risk: float) -> Readings:
+    """What was read when it was enough at a ``risk``, saying so: its verdict rests on another interval then."""
+
+    def said(reading: Reading | CannotMeasure) -> Reading | CannotMeasure:
+        if isinstance(reading, CannotMeasure):
+            return reading
+        return replace(reading, protocol={**reading.protocol, STOPPED_EARLY: risk})
+
+    return {name: said(reading) for name, reading in readings.items()}
+
+
 def device_lock(device: str) -> BaseFileLock:
     """One measuring job per device at a time on this host, whichever run or worker it belongs to."""
     name = f"archbench-{os.getuid()}-{torch_device(device).replace(':', '-')}.lock"
@@ -131,7 +162,10 @@ def measurement(case: Case, answered: Sequence[Answered], settings: Settings) ->
         notes=(*(note for reading in readings for note in reading.notes), *_disturbed_notes(trials, left_out)),
         trials=trials,
         left_out=tuple(left_out),
-        imprecise=_imprecise(samples, settings.precision) if trials else "",
+        imprecise=_imprecise(samples, settings.precision) if trials else first.imprecise,
+        outcomes=first.outcomes,
+        epochs=first.epochs,
+        protocol=first.protocol,
     )
 
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pytest_archbench.arena import Arena
 from pytest_archbench.catalogue import CatalogueError
 from pytest_archbench.checks import PROPERTY
 from pytest_archbench.claims import FEWEST
+from pytest_archbench.files import as_file
 from pytest_archbench.meters import meter_of
 from pytest_archbench.options import OPTIONS
 from pytest_archbench.plan import Plan
@@ -31,6 +33,8 @@ from pytest_archbench.runner import Runner
 from pytest_archbench.yardsticks import Yardsticks
 
 MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError, against.NoOpponent)
+LEARNED = "learned"
+"""Folder in ``--archbench-out`` of checkpoints, trained weights and what became of each image, by run."""
 MISTAKE = "archbench_mistake"
 """Under which an xdist worker hands its controller a sentence for the user."""
 RUN = "archbench_run"
@@ -85,7 +89,6 @@ class Session:
         self.plan = planned
         self.published = planned.published
         self.out = config.rootpath / planned.options.out
-        self.runner = Runner(planned.options.settings)
         self.progress = Progress(config, planned.options.time_budget)
         self.resuming = bool(config.getoption("archbench_resume"))
         self._closing = ExitStack()
@@ -93,10 +96,12 @@ class Session:
         opponent = self._opponent()
         self._header = self._facts(opponent)
         self.recorded = Recorded.of(self.out, self._header) if self.resuming else Recorded()
-        self.yardsticks = self._yardsticks()
-        self.arena = self._arena(opponent)
         self._is_worker = hasattr(config, "workerinput")
         self._name = self.recorded.run or getattr(config, "workerinput", {}).get(RUN, self._header["run"])
+        self.settings = planned.options.settings(config.rootpath, self.out / LEARNED / as_file(self._name))
+        self.runner = Runner(self.settings)
+        self.yardsticks = self._yardsticks()
+        self.arena = self._arena(opponent)
         self._chosen = chosen
         if chosen and config.args_source != pytest.Config.ArgsSource.ARGS:
             config.args = []  # nothing else was asked for: leave the folder uncollected
@@ -120,7 +125,14 @@ class Session:
         header = environment.header(devices, self.config.rootpath)
         asked = {key: getattr(self.plan.options, key) for key in ("threads", "counter", "processes")}
         against = {"against": dict(opponent.facts)} if opponent else {}
-        return {**header, "environment": {**header["environment"], **asked, **against}}
+        learning = {"learning": self._asked_of_learning()} if self.plan.learns else {}
+        return {**header, "environment": {**header["environment"], **asked, **against, **learning}}
+
+    def _asked_of_learning(self) -> dict[str, Any]:
+        """What evaluations and trainings were asked for with, as plain data."""
+        asked = asdict(self.plan.options.settings(self.config.rootpath, self.out).learning)
+        del asked["keep"]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
 
     def _opponent(self) -> Opponent | None:
         """The other side that was asked for. Raises: NoOpponent."""
@@ -133,8 +145,7 @@ class Session:
         return against.environment(root, options.against_python, against.instrument(packages, self._closing))
 
     def _arena(self, opponent: Opponent | None) -> Arena | None:
-        options = self.plan.options
-        return Arena(opponent, options.settings, options.tolerance, self._header) if opponent else None
+        return Arena(opponent, self.settings, self.plan.options.tolerance, self._header) if opponent else None
 
     def _yardsticks(self) -> Yardsticks:
         """Promoted values and earlier runs. Raises: OwnBaselineError, JournalError."""
@@ -146,6 +157,10 @@ class Session:
         """``name`` for a model of the user's, numbered where it is taken: two models must not share measurements."""
         self._names[name] += 1
         return name if self._names[name] == 1 else f"{name} ({self._names[name]})"
+
+    def pytest_report_header(self) -> list[str]:
+        """Which networks are left out of a run that evaluates or trains."""
+        return [f"archbench: left out: {said}" for said in self.plan.left_out]
 
     # Collecting
 

@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_archbench import stats
+from pytest_archbench import proportions, stats
+from pytest_archbench.files import UNREADABLE, Lines, as_file, is_json
+from pytest_archbench.protocols import Outcomes
 from pytest_archbench.records import Conditions, Measurement, Trial, Verdict
 
 SCHEMA = 1
 JOURNAL = "measurements.jsonl"
-UNREADABLE = (ValueError, RecursionError)
-"""What reading a damaged line as JSON raises."""
 
 
 class JournalError(ValueError):
@@ -67,11 +66,22 @@ def row(measurement: Measurement, verdicts: Iterable[Verdict], family: str = "",
         "message": measurement.message,
         "verdicts": [asdict(verdict) for verdict in verdicts],
         "notes": list(measurement.notes),
+        **_learned(measurement),
     }
 
 
+def _learned(measurement: Measurement) -> dict[str, Any]:
+    """The keys that only what is learned has."""
+    outcomes = {"outcomes": asdict(measurement.outcomes)} if measurement.outcomes else {}
+    epochs = {"epochs": list(measurement.epochs)} if measurement.epochs else {}
+    return {**outcomes, **epochs, **({"protocol": dict(measurement.protocol)} if measurement.protocol else {})}
+
+
 def interval(measurement: Measurement) -> dict[str, Any] | None:
-    """The journal's object of the interval of the median."""
+    """The journal's object of the interval of the median, or of a proportion."""
+    if measurement.outcomes is not None and measurement.value is not None:
+        count = measurement.outcomes.count
+        return asdict(proportions.wilson(round(measurement.value * count), count))
     return asdict(stats.median_interval(measurement.samples)) if measurement.samples else None
 
 
@@ -106,6 +116,9 @@ def measurement(entry: Mapping[str, Any]) -> Measurement:
         trials=tuple(_trials(entry)),
         left_out=tuple(map(_trial, entry.get("left_out", ()))),
         imprecise=entry.get("imprecise", ""),
+        outcomes=Outcomes(**entry["outcomes"]) if "outcomes" in entry else None,
+        epochs=tuple(entry.get("epochs", ())),
+        protocol=entry.get("protocol", {}),
     )
 
 
@@ -116,10 +129,10 @@ class Journal:
         """Start a journal in ``folder``, the previous one set aside; with ``resume`` go on with it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / JOURNAL
-        if self.path.exists():
-            _end_last_line(self.path) if resume else _set_aside(self.path)
-        self._file = self.path.open("ab", buffering=0)
-        if not self._size():
+        if self.path.exists() and not resume:
+            _set_aside(self.path)
+        self._lines = Lines(self.path)
+        if not self._lines.size:
             self.append({"schema": SCHEMA, **header})
 
     def append(self, entry: Mapping[str, Any]) -> None:
@@ -127,43 +140,10 @@ class Journal:
 
         Raises: OSError where the disk is full; the file then ends with the line before.
         """
-        line = memoryview(json.dumps(entry, allow_nan=False, default=repr).encode() + b"\n")
-        whole = self._size()
-        try:
-            while line:
-                line = line[self._file.write(line) :]
-            os.fsync(self._file.fileno())
-        except OSError:
-            self._file.truncate(whole)
-            raise
-
-    def _size(self) -> int:
-        return os.fstat(self._file.fileno()).st_size
+        self._lines.append(entry)
 
     def close(self) -> None:
-        self._file.close()
-
-
-def _end_last_line(path: Path) -> None:
-    """Give a last line its missing newline, or drop it where a process was killed while writing it."""
-    data = path.read_bytes()
-    last = data[data.rfind(b"\n") + 1 :]
-    if not last:
-        return
-    with path.open("r+b") as file:
-        if _is_json(last):
-            file.seek(0, os.SEEK_END)
-            file.write(b"\n")
-        else:
-            file.truncate(len(data) - len(last))
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except UNREADABLE:
-        return False
-    return True
+        self._lines.close()
 
 
 def _set_aside(path: Path) -> None:
@@ -174,7 +154,7 @@ def _set_aside(path: Path) -> None:
         name = f"damaged-{int(path.stat().st_mtime)}"
     folder = path.parent / "previous"
     folder.mkdir(exist_ok=True)
-    stem = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)[:100]
+    stem = as_file(name)
     targets = (folder / f"{stem}{f'-{number}' if number else ''}.jsonl" for number in itertools.count())
     path.replace(next(target for target in targets if not target.exists()))
 
@@ -226,7 +206,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _is_cut_header(line: str) -> bool:
-    return HEAD.startswith(line[: len(HEAD)]) and not _is_json(line.encode())
+    return HEAD.startswith(line[: len(HEAD)]) and not is_json(line.encode())
 
 
 def _objects(path: Path, lines: Sequence[str], damage: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_archbench.options import OPTIONS, OptionError, Options, as_text, parse
+from pytest_archbench.options import OPTIONS, PLACES, Budget, OptionError, Options, as_text, parse
+from pytest_archbench.protocols import Learning
 from pytest_archbench.records import Settings
 
 BY_KEY = {option.key: option for option in OPTIONS}
@@ -52,6 +54,25 @@ GOOD = [
     ("tolerance", "2%", 0.02),
     ("out", "some where/reports", Path("some where/reports")),
     ("out", ".", Path()),
+    ("imagenet", "../imagenet/val", Path("../imagenet/val")),
+    ("data", "", None),
+    ("download", "yes", True),
+    ("weights", "zoo", Path("zoo")),
+    ("weights_tag", "a1_in1k,IMAGENET1K_V2", ("a1_in1k", "IMAGENET1K_V2")),
+    ("accuracy_budget", "", Budget()),
+    ("accuracy_budget", "1%", Budget(risk=0.01)),
+    ("accuracy_budget", "5000", Budget(images=5000)),
+    ("accuracy_budget", "5000, 0.05", Budget(5000, 0.05)),
+    ("evaluation_batch", "256", 256),
+    ("loaders", "auto", -1),
+    ("loaders", "0", 0),
+    ("amp", "bfloat16", "bfloat16"),
+    ("amp", "", ""),
+    ("epochs", "", 0),
+    ("epochs", "3", 3),
+    ("seed", "0", 0),
+    ("seed", "17", 17),
+    ("ranks", "2", 2),
 ]
 BAD = [
     ("device", " , ", SOME),
@@ -91,8 +112,19 @@ BAD = [
     ("precision", "1%%", FRACTION),
     ("precision", "1% or so", FRACTION),
     ("precision", "%", FRACTION),
+    ("download", "perhaps", "expected yes or no"),
+    ("accuracy_budget", "1%,2%", "expected one risk and one number of images, such as 1%,5000"),
+    ("accuracy_budget", "much", FRACTION),
+    ("accuracy_budget", "0", WHOLE),
+    ("evaluation_batch", "0", WHOLE),
+    ("loaders", "many", "expected auto or a whole number from 0 to 100"),
+    ("loaders", "101", "expected auto or a whole number from 0 to 100"),
+    ("amp", "int8", "expected bfloat16 or float16"),
+    ("epochs", "0", WHOLE),
+    ("seed", "-1", WHOLE),
+    ("ranks", "0", WHOLE),
 ]
-ANYTHING = {"arch", "suite", "metric", "history", "against", "against_python"}
+ANYTHING = {"arch", "suite", "metric", "history", "against", "against_python", *PLACES, "weights_tag"}
 """Options whose text cannot be wrong by itself: what it names is looked for later."""
 
 
@@ -132,14 +164,35 @@ def test_the_defaults_are_read_like_any_text() -> None:
         against="",
         against_python="",
         tolerance=0.02,
+        imagenet=None,
+        data=None,
+        download=False,
+        weights=None,
+        weights_tag=(),
+        accuracy_budget=Budget(),
+        evaluation_batch=64,
+        loaders=-1,
+        amp="",
+        epochs=0,
+        seed=0,
+        ranks=1,
     )
-    assert parse({}).settings == Settings()
+    assert parse({}).settings(Path("/root"), Path("/kept")) == Settings(learning=Learning(keep="/kept"))
 
 
 def test_settings_are_what_was_asked_for() -> None:
     given_texts = {"counter": "fvcore", "time_budget": "1s", "precision": "5%", "timeout": "7s", "processes": "3"}
     asked = parse({key: (text, "ini") for key, text in given_texts.items()})
-    assert asked.settings == Settings(counter="fvcore", time_budget=1.0, precision=0.05, timeout=7.0, processes=3)
+    expected = Settings(counter="fvcore", time_budget=1.0, precision=0.05, timeout=7.0, processes=3)
+    assert replace(asked.settings(Path("/root"), Path("/kept")), learning=Learning()) == expected
+
+
+def test_learning_is_what_was_asked_for_with_folders_from_the_root() -> None:
+    given_texts = {"imagenet": "val", "weights": "/zoo", "accuracy_budget": "1%,5000", "seed": "3", "download": "yes"}
+    asked = parse({key: (text, "ini") for key, text in given_texts.items()}).settings(Path("/root"), Path("/kept"))
+    assert asked.learning == Learning(
+        imagenet="/root/val", weights="/zoo", images=5000, risk=0.01, seed=3, download=True, keep="/kept"
+    )
 
 
 def test_an_option_has_one_name_in_three_spellings() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 from pytest_archbench.registry import METRICS, Registry
@@ -19,10 +20,13 @@ class CannotMeasure(RuntimeError):
     """
 
 
+Readings = Mapping[str, Reading | CannotMeasure]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """How far a long measurement is: ``done`` of ``total`` (``unit``: images, epochs), the seconds that the rest may
-    take, and what was read by now. It is whole when all is done, or when it is ``ended`` before.
+    take, and what was read by now. It is whole when all is done.
 
     What is done is kept in ``Learning.keep``, so that the same measurement, begun again, goes on from there.
     """
@@ -31,15 +35,13 @@ class Part:
     total: int
     unit: str
     left: float
-    readings: Mapping[str, Reading]
-    ended: bool = False
+    readings: Readings
 
     @property
     def whole(self) -> bool:
-        return self.ended or self.done >= self.total
+        return self.done >= self.total
 
 
-Readings = Mapping[str, Reading | CannotMeasure]
 Measure = Callable[[Architecture, Conditions, Settings], Readings | Iterator[Part]]
 """A quick meter answers with its readings, a long one with parts of which the last is whole."""
 
@@ -50,6 +52,7 @@ class Meter:
 
     ``worker`` names the process: ``""`` is the calling one (counting, which computes nothing), any other name a
     process apart. ``by_request``: it needs data, so it measures only where one of its metrics is asked for by name.
+    ``beside`` are metrics of other meters that are taken with it where it is asked for as a whole.
     """
 
     name: str
@@ -57,17 +60,21 @@ class Meter:
     measure: Measure
     worker: str = ""
     by_request: bool = False
+    beside: tuple[str, ...] = ()
 
 
 METERS: Registry[Meter] = Registry("meter")
+M = TypeVar("M", bound=Measure)
 
 
-def meter(name: str, *metrics: Metric, worker: str = "", by_request: bool = False) -> Callable[[Measure], Measure]:
+def meter(
+    name: str, *metrics: Metric, worker: str = "", by_request: bool = False, beside: tuple[str, ...] = ()
+) -> Callable[[M], M]:
     """Register the decorated function as the one meter of ``metrics``; raises DuplicateName."""
 
-    def register(measure: Measure) -> Measure:
+    def register(measure: M) -> M:
         names = tuple(METRICS.add(metric.name, metric).name for metric in metrics)
-        METERS.add(name, Meter(name, names, measure, worker, by_request))
+        METERS.add(name, Meter(name, names, measure, worker, by_request, beside))
         return measure
 
     return register

@@ -1,0 +1,259 @@
+"""A network over labelled images: prepared beside it, ranked batch by batch, kept shard by shard."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_archbench.datasets import Images
+from pytest_archbench.files import UNREADABLE, Lines
+from pytest_archbench.protocols import Unusable
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SHARD = 5.0
+"""Seconds after which what was classified is kept: no more is lost when a run is killed."""
+FEW = 500
+"""Images below which starting processes that prepare them takes longer than they save."""
+MOST_LOADERS = 16
+WORTH_TRYING = 1000
+"""Images from which on it is tried whether the network is faster with its channels last."""
+WRONG = -1
+"""The class predicted for an image that could not be read, or by values that are no numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What became of some images, in the order of the evaluation: ``ranks`` says how many classes the network puts
+    before the right one (0: it is the first answer). ``unreadable`` has the decoder's words by name of the image.
+    ``seconds`` is what the shard took, ``waited`` how much of that the network had no images.
+    """
+
+    images: tuple[str, ...]
+    labels: tuple[int, ...]
+    predicted: tuple[int, ...]
+    ranks: tuple[int, ...]
+    unreadable: Mapping[str, str]
+    seconds: float
+    waited: float
+
+
+class Kept:
+    """A file of shards, from which an evaluation that was killed goes on; a header of another protocol begins it anew."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        asked = json.loads(json.dumps(header))
+        self.shards = _shards(path, asked)
+        if not self.shards:
+            path.unlink(missing_ok=True)
+        self._path, self._lines = path, Lines(path)
+        if not self._lines.size:
+            self._append(asked)
+
+    def add(self, shard: Shard) -> None:
+        """Write a shard down. Raises: Unusable where the disk is full; all before is whole."""
+        self._append(asdict(shard))
+        self.shards.append(shard)
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        try:
+            self._lines.append(entry)
+        except OSError as error:
+            advice = "what was written before is whole: make room and run again with --archbench-resume"
+            raise Unusable(f"{self._path}: cannot be written: {error.strerror}; {advice}") from None
+
+    def close(self) -> None:
+        self._lines.close()
+
+
+def _shards(path: Path, header: Mapping[str, Any]) -> list[Shard]:
+    """The whole shards of a file with that header; none of any other, or of one that is damaged."""
+    try:
+        first, *lines = path.read_text(encoding="utf-8").splitlines()
+        if json.loads(first) != header:
+            return []
+    except (OSError, *UNREADABLE):
+        return []
+    found = []
+    for line in lines:
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            listed: dict[str, Any] = {name: tuple(v) for name, v in entry.items() if isinstance(v, list)}
+            found.append(Shard(**{**entry, **listed}))
+        except (TypeError, *UNREADABLE):  # torn, where a process was killed while writing it
+            break
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Images as a network is fed them, for torch's loader. One that cannot be read is all zeros, with the reason."""
+
+    images: Images
+    order: Sequence[int]
+    transform: Callable[[Any], torch.Tensor]
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, at: int) -> tuple[torch.Tensor, int, str]:
+        """(channels, height, width), the image's index, and why it could not be read."""
+        import torch
+
+        index = self.order[at]
+        try:
+            return self.transform(self.images.read(index)), index, ""
+        except Unusable as error:
+            return torch.zeros(self.shape), index, str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a network is run over images. ``amp``: a type of mixed precision or empty; ``wait`` waits for the device."""
+
+    device: str
+    batch_size: int
+    loaders: int
+    amp: str
+    channels_last: bool
+    wait: Callable[[], None]
+
+
+def loaders(asked: int, images: int, threads: int) -> int:
+    """How many processes prepare images: as asked, or one for every processor that the network leaves."""
+    if asked >= 0:
+        return asked
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if images < FEW else min(max(usable - threads, 1), MOST_LOADERS)
+
+
+def shards(model: nn.Module, prepared: Prepared, labels: Sequence[int], way: Way) -> Iterator[Shard]:
+    """Classify all images, in shards of some seconds; ``labels`` are indices among the network's outputs, by image."""
+    gathered: list[tuple[int, int, int, str]] = []
+    began, waited = time.perf_counter(), 0.0
+    batches = iter(_loader(prepared, way))
+    while True:
+        asked = time.perf_counter()
+        batch = next(batches, None)
+        waited += time.perf_counter() - asked
+        if batch is not None:
+            gathered += _classified(model, batch, labels, way)
+        now = time.perf_counter()
+        if gathered and (batch is None or now - began >= SHARD):
+            yield _shard(prepared.images, labels, gathered, now - began, waited)
+            gathered, began, waited = [], now, 0.0
+        if batch is None:
+            return
+
+
+def _loader(prepared: Prepared, way: Way) -> Any:
+    from torch.utils.data import DataLoader
+
+    on_gpu = way.device.startswith("cuda")
+    return DataLoader(prepared, way.batch_size, num_workers=way.loaders, pin_memory=on_gpu)  # type: ignore[arg-type]
+
+
+def _classified(
+    model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor, Sequence[str]], labels: Sequence[int], way: Way
+) -> list[tuple[int, int, int, str]]:
+    """Of each image its index, the predicted class, the rank of the right one, and why it could not be read."""
+    import torch
+
+    pixels, indices, reasons = batch
+    right = torch.tensor([labels[index] for index in indices.tolist()])
+    values = logits(model, pixels, way)
+    values[torch.tensor([bool(reason) for reason in reasons])] = torch.nan
+    found, predicted = ranks(values, right)
+    return list(zip(indices.tolist(), predicted.tolist(), found.tolist(), reasons, strict=True))
+
+
+def logits(model: nn.Module, pixels: torch.Tensor, way: Way) -> torch.Tensor:
+    """(batch, channels, height, width) -> (batch, classes), float32 on the CPU. Raises: Unusable for another output."""
+    import torch
+
+    layout = torch.channels_last if way.channels_last else torch.contiguous_format
+    moved = pixels.to(way.device, non_blocking=True, memory_format=layout)
+    with torch.inference_mode(), _mixed(way):
+        said = model(moved)
+    said = said["logits"] if isinstance(said, Mapping) and "logits" in said else getattr(said, "logits", said)
+    if not isinstance(said, torch.Tensor) or said.ndim != 2:
+        got = f"a tensor of shape {tuple(said.shape)}" if isinstance(said, torch.Tensor) else type(said).__name__
+        what = f"{type(model).__name__}: expected values of shape (batch, classes); got {got}"
+        raise Unusable(f"{what}; have it return those alone")
+    return said.float().cpu()
+
+
+def _mixed(way: Way) -> AbstractContextManager[Any]:
+    import torch
+
+    kind = way.device.split(":")[0]
+    return torch.autocast(kind, getattr(torch, way.amp)) if way.amp else nullcontext()
+
+
+def ranks(values: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """How many classes come before the right one, and the first class, of ``values`` (batch, classes).
+
+    Of equal values the lower class comes first. Values that are no numbers put the right class last: nothing was said.
+    """
+    import torch
+
+    own = values.gather(1, right[:, None])
+    lower = torch.arange(values.shape[1])[None, :] < right[:, None]
+    before = (values > own).sum(1) + ((values == own) & lower).sum(1)
+    first = torch.where(before == 0, right, values.argmax(1))
+    silent = values.isnan().any(1)
+    return before.masked_fill(silent, values.shape[1]), first.masked_fill(silent, WRONG)
+
+
+def _shard(
+    images: Images, labels: Sequence[int], gathered: Sequence[tuple[int, int, int, str]], seconds: float, waited: float
+) -> Shard:
+    indices, predicted, found, reasons = zip(*gathered, strict=True)
+    names = tuple(images.names[index] for index in indices)
+    unreadable = {name: reason for name, reason in zip(names, reasons, strict=True) if reason}
+    return Shard(names, tuple(labels[index] for index in indices), predicted, found, unreadable, seconds, waited)
+
+
+def faster_with_channels_last(model: nn.Module, shape: tuple[int, ...], way: Way) -> bool:
+    """Whether a network with convolutions is: a small batch is timed both ways, in turn."""
+    import torch
+    from torch import nn
+
+    if not any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
+        return False
+    pixels = torch.zeros((min(way.batch_size, TRIED), *shape))
+    times: dict[Any, list[float]] = {torch.contiguous_format: [], torch.channels_last: []}
+    for _ in range(TURNS):
+        for layout, taken in times.items():
+            model.to(memory_format=layout)
+            taken.append(_seconds(model, pixels.to(memory_format=layout), way))
+    best = {layout: min(taken) for layout, taken in times.items()}
+    return best[torch.channels_last] < GAIN * best[torch.contiguous_format]
+
+
+TRIED, TURNS = 8, 4
+"""Images in a batch, and batches, that each layout is tried with."""
+GAIN = 0.97
+"""What share of the time the other layout must take to be chosen: below it both are alike."""
+
+
+def _seconds(model: nn.Module, pixels: torch.Tensor, way: Way) -> float:
+    import torch
+
+    moved = pixels.to(way.device)
+    with torch.inference_mode(), _mixed(way):
+        way.wait()
+        began = time.perf_counter()
+        model(moved)
+        way.wait()
+    return time.perf_counter() - began

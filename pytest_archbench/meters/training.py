@@ -1,0 +1,82 @@
+"""What a network learns: accuracy and loss after each epoch of a training from nothing, and how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_archbench.meters import Part, meter
+from pytest_archbench.meters.running import torch_device
+from pytest_archbench.records import Architecture, Conditions, Metric, Number, Reading, Settings
+from pytest_archbench.training import Progress, Task, train
+
+CONVENTIONS = {
+    "train_accuracy": "fraction of the training images that were right when they were learned from: a running value "
+    "over the epoch, the network in training mode and its weights changing",
+    "valid_accuracy": "fraction of the validation images that are right after the epoch, evaluation mode, no autograd",
+    "train_loss": "mean cross entropy of the training images when they were learned from, over the epoch",
+    "valid_loss": "mean cross entropy of the validation images after the epoch, evaluation mode, no autograd",
+    "epoch_time": "wall time of an epoch's training, its images' preparing included, validation and keeping left out",
+    "step_time": "wall time of forward, backward and update of one batch, synchronised around it: an epoch's median",
+    "weights_file_size": "bytes of the state dict's file as torch.save writes it, the container included",
+}
+"""By metric."""
+TIMES = ("epoch_time", "step_time")
+
+
+@meter(
+    "training",
+    Metric("train_accuracy", "fraction", "higher", per_device=False, description="of training images, last epoch"),
+    Metric("valid_accuracy", "fraction", "higher", per_device=False, description="of validation images, at the end"),
+    Metric("train_loss", "nat", "lower", per_device=False, description="cross entropy in training, last epoch"),
+    Metric("valid_loss", "nat", "lower", per_device=False, description="cross entropy in validation, at the end"),
+    Metric("epoch_time", "s", "lower", tolerance=0.1, description="time of an epoch's training, median"),
+    Metric("step_time", "s", "lower", tolerance=0.1, description="time of a training step, median"),
+    Metric("weights_file_size", "B", "lower", per_device=False, description="file of the trained weights"),
+    worker="training",
+    by_request=True,
+)
+def training(architecture: Architecture, conditions: Conditions, settings: Settings) -> Iterator[Part]:
+    """Train a network by its recipe. Raises what ``training.train`` raises."""
+    place = torch_device(conditions.device)
+    for found in train(Task(architecture, settings.learning, conditions.device, place, conditions.threads)):
+        yield Part(len(found.epochs), found.total, "epochs", found.left, readings(found))
+
+
+def readings(found: Progress) -> Mapping[str, Reading]:
+    """One reading a metric; the size of the file once there is one."""
+    last = {name: _reading(found, name, (series[-1],), series) for name, series in _series(found).items()}
+    times = {name: _reading(found, name, last[name].epochs, last[name].epochs) for name in TIMES}
+    size = {} if found.weights_size is None else {"weights_file_size": _file_size(found, found.weights_size)}
+    return {**last, **times, **size}
+
+
+def _series(found: Progress) -> Mapping[str, tuple[float, ...]]:
+    names = [name for name in CONVENTIONS if name != "weights_file_size"]
+    return {name: tuple(getattr(epoch, name) for epoch in found.epochs) for name in names}
+
+
+def _file_size(found: Progress, size: int) -> Reading:
+    return _reading(found, "weights_file_size", (size,), ())
+
+
+def _reading(found: Progress, name: str, samples: Sequence[Number], epochs: Sequence[Number]) -> Reading:
+    return Reading(
+        tuple(samples),
+        CONVENTIONS[name],
+        notes=_notes(found, name),
+        input_shape=list(found.input_shape),
+        dtype=found.protocol["amp"] or "float32",
+        outcomes=found.outcomes if name == "valid_accuracy" else None,
+        epochs=tuple(epochs),
+        protocol=found.protocol,
+    )
+
+
+def _notes(found: Progress, name: str) -> tuple[str, ...]:
+    """What happened that a reader should know."""
+    said = {
+        "the first epoch holds the warm-up": name in TIMES,
+        f"begun again after epoch {', '.join(map(str, found.resumed))}": bool(found.resumed),
+        "files of another training of this name were renamed": found.set_aside,
+    }
+    return tuple(note for note, applies in said.items() if applies)

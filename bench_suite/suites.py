@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Iterator
 
 from bench_suite import architectures
-from bench_suite.providers import timm_model, timm_models, torchvision_input, torchvision_model, torchvision_models
+from bench_suite.providers import timm_entry, timm_models, torchvision_entry, torchvision_input, torchvision_models
 from pytest_archbench.records import Architecture
 from pytest_archbench.registry import ARCHITECTURES, suite
 
@@ -68,12 +68,10 @@ def blocks() -> Iterator[Architecture]:
 def torchvision_suite() -> Iterator[Architecture]:
     """Every classification model of the installed torchvision, at the crop its operations are published for."""
     for name, file in torchvision_models():
-        yield Architecture(
-            name=name,
-            family=file,
-            build=torchvision_model(name),
+        yield torchvision_entry(
+            name,
+            file,
             input_shape=torchvision_input(name),
-            provider="torchvision",
             topology=TORCHVISION_TOPOLOGIES.get(name, name),
             suites=("torchvision",),
         )
@@ -83,12 +81,10 @@ def torchvision_suite() -> Iterator[Architecture]:
 def timm_suite() -> Iterator[Architecture]:
     """Every model of the installed timm; the built model says its input size."""
     for name, file in timm_models():
-        yield Architecture(
-            name=name,
-            family=file,
-            build=timm_model(name),
+        yield timm_entry(
+            name,
+            file,
             input_shape=None,
-            provider="timm",
             topology=TIMM_TOPOLOGIES.get(name, name),
             suites=("timm",),
         )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench_suite.providers import torchvision_model
-from pytest_archbench.records import Architecture
+from bench_suite.providers import torchvision_entry
 from pytest_archbench.registry import add_architecture, architecture
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ PAPER = "arXiv:1608.06993"
 
 for depth in (121, 161, 169, 201):
     name = f"densenet{depth}"
-    add_architecture(Architecture(name, "densenet", torchvision_model(name), paper=PAPER, provider="torchvision"))
+    add_architecture(torchvision_entry(name, "densenet", paper=PAPER))
 
 
 @architecture("densenet264", family="densenet", paper=PAPER, provider="torchvision")

@@ -8,15 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_suite.providers import torchvision_model
-from pytest_archbench.records import Architecture
+from bench_suite.providers import torchvision_entry
 from pytest_archbench.registry import add_architecture, architecture
 
 PAPER = "arXiv:1409.4842"
 
-add_architecture(
-    Architecture("googlenet", "googlenet", torchvision_model("googlenet"), paper=PAPER, provider="torchvision")
-)
+add_architecture(torchvision_entry("googlenet", "googlenet", paper=PAPER))
 
 
 class Inception(NamedTuple):

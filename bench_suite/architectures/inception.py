@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench_suite.architectures.googlenet import shrink
-from bench_suite.providers import timm_model, torchvision_model
-from pytest_archbench.records import Architecture
+from bench_suite.providers import timm_entry, torchvision_entry
 from pytest_archbench.registry import add_architecture, architecture
 
 INPUT = (3, 299, 299)
@@ -20,22 +19,19 @@ PAPER_V3 = "arXiv:1512.00567"
 PAPER_V4 = "arXiv:1602.07261"
 
 add_architecture(
-    Architecture(
-        name="inception_v3",
-        family="inception",
+    torchvision_entry(
+        "inception_v3",
+        "inception",
         # Without the auxiliary classifier: no prediction passes through it, and the seeds give 23.8 M parameters.
-        build=torchvision_model("inception_v3", aux_logits=False),
+        settings={"aux_logits": False},
         input_shape=INPUT,
         paper=PAPER_V3,
-        provider="torchvision",
         aliases=("inceptionv3",),
     )
 )
 
 for name, theirs in {"inception_v4": "inceptionv4", "inception_resnet_v2": "inceptionresnetv2"}.items():
-    add_architecture(
-        Architecture(name, "inception", timm_model(name), INPUT, PAPER_V4, provider="timm", aliases=(theirs,))
-    )
+    add_architecture(timm_entry(name, "inception", input_shape=INPUT, paper=PAPER_V4, aliases=(theirs,)))
 
 
 class Inception(NamedTuple):

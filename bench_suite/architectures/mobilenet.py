@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench_suite.providers import timm_model, torchvision_model
+from bench_suite.providers import timm_model, timm_weights, torchvision_model, torchvision_weights
 from pytest_archbench.records import Architecture
 from pytest_archbench.registry import add_architecture
 
@@ -55,6 +55,11 @@ WIDTHS_V2 = {
     "075": ("timm", timm_model("mobilenetv2_075")),
     "050": ("timm", timm_model("mobilenetv2_050")),
     "035": ("timm", timm_model("mobilenetv2_035")),
+}
+# Published for 224 pixels, so they belong to no entry of another size; 1.3 is no model of torchvision's own.
+PUBLISHED_V2 = {
+    "100": torchvision_weights("mobilenet_v2"),
+    **{key: timm_weights(f"mobilenetv2_{key}") for key in ("140", "075", "050", "035")},
 }
 SEEDS_V2 = {"100", "140"}
 NARROWED_V2 = ("100", "075", "050", "035")
@@ -155,6 +160,7 @@ for _key in WIDTHS_V2:
         224,
         aliases=("mobilenet_v2", "mobilenetv2_100") if _key == "100" else (f"mobilenetv2_{_key}",),
         suites=("seeds",) if _key in SEEDS_V2 else ("variants",),
+        weights=PUBLISHED_V2.get(_key),
     )
 
 for _key in NARROWED_V2:

@@ -11,20 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_suite.providers import timm_model
-from pytest_archbench.records import Architecture
+from bench_suite.providers import timm_entry
 from pytest_archbench.registry import add_architecture, architecture
 
 PAPER = "arXiv:1707.07012"
 
 add_architecture(
-    Architecture(
-        name="nasnet_a_large",
-        family="nasnet",
-        build=timm_model("nasnetalarge"),
+    timm_entry(
+        "nasnet_a_large",
+        "nasnet",
+        "nasnetalarge",
         input_shape=(3, 331, 331),
         paper=PAPER,
-        provider="timm",
         aliases=("nasnetalarge",),
     )
 )

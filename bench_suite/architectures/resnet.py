@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench_suite.providers import torchvision_model
+from bench_suite.providers import torchvision_entry, torchvision_model
 from pytest_archbench.records import Architecture
 from pytest_archbench.registry import add_architecture, architecture
 
@@ -47,7 +47,7 @@ def fb_resnet152() -> nn.Module:
 
 for depth in (18, 34, 50, 101, 152):
     name = f"resnet{depth}"
-    add_architecture(Architecture(name, "resnet", torchvision_model(name), paper=PAPER, provider="torchvision"))
+    add_architecture(torchvision_entry(name, "resnet", paper=PAPER))
 
 for depth in (50, 101, 152):
     add_architecture(

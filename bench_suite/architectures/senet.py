@@ -1,7 +1,6 @@
 """Squeeze-and-excitation networks of the authors' release."""
 
-from bench_suite.providers import timm_model
-from pytest_archbench.records import Architecture
+from bench_suite.providers import timm_entry
 from pytest_archbench.registry import add_architecture
 
 PAPER = "arXiv:1709.01507"
@@ -18,6 +17,4 @@ NAMES = {
 }
 
 for name, theirs in NAMES.items():
-    add_architecture(
-        Architecture(name, "senet", timm_model(theirs), paper=PAPER, provider="timm", aliases=(theirs,)),
-    )
+    add_architecture(timm_entry(name, "senet", theirs, paper=PAPER, aliases=(theirs,)))

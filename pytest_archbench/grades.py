@@ -7,7 +7,7 @@ What is said is in percentage points; ``Verdict.change`` is relative, as everywh
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,9 +38,71 @@ RISK = 0.01
 STOPPED = "stopped early"
 """The key of a measurement's protocol under which there is the risk at which it was."""
 
-Side = Literal["within", "outside", "between"]
+Side = Literal["within", "near", "outside", "between"]
 
-_OUTCOMES: dict[Side, Outcome] = {"within": "passed", "outside": "deviates", "between": "inconclusive"}
+_OUTCOMES: Mapping[tuple[bool, Side], Outcome] = {
+    (False, "within"): "passed",
+    (False, "near"): "passed",
+    (False, "outside"): "deviates",
+    (False, "between"): "inconclusive",
+    (True, "within"): "known deviation",
+    (True, "near"): "known deviation",
+    (True, "outside"): "deviates",
+    (True, "between"): "inconclusive",
+}
+"""By whether the value is that of a documented deviation, and where ours lies about it."""
+
+_FINDINGS: Mapping[tuple[bool, Side], str] = {
+    (False, "within"): "within {bound}, what it prints and what image decoders differ by",
+    (False, "near"): "wholly within {margin} of it",
+    (False, "outside"): (
+        "farther than {bound}, what it prints and what image decoders differ by: look at the weights and how the images"
+        " were prepared, or write the true reason beside the figure (known, expected)"
+    ),
+    (False, "between"): "too few to tell whether it is within {margin} of it",
+    (True, "within"): "{reason}",
+    (True, "near"): "wholly within {margin} of {value}, the documented deviation: {reason}",
+    (True, "outside"): "the documented deviation was for {value}: find what changed; its reason was: {reason}",
+    (True, "between"): "too few to tell whether it is within {margin} of {value}, the documented deviation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A share that ours may be, and how far from it goes unremarked. ``reason`` is that of a documented deviation,
+    empty for the figure itself.
+    """
+
+    value: float
+    tolerance: float
+    reason: str = ""
+
+    @property
+    def margin(self) -> float:
+        """How far from it the whole range of a sample may reach that agrees with it."""
+        return max(MARGIN, self.tolerance)
+
+    def side(self, known: Range) -> Side:
+        """Where the whole range lies: outside of the tolerance, within it, near it by the margin; else between."""
+        if known.low > self.value + self.tolerance or known.high < self.value - self.tolerance:
+            return "outside"
+        if self.holds(known, self.tolerance):
+            return "within"
+        return "near" if self.holds(known, self.margin) else "between"
+
+    def holds(self, known: Range, reach: float) -> bool:
+        return known.low >= self.value - reach and known.high <= self.value + reach
+
+    def judge(self, known: Range) -> Outcome:
+        return _OUTCOMES[bool(self.reason), self.side(known)]
+
+    def finding(self, known: Range, unit: str) -> str:
+        return _FINDINGS[bool(self.reason), self.side(known)].format(
+            bound=_points(self.tolerance),
+            margin=_points(self.margin),
+            value=readable(self.value, unit),
+            reason=self.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +130,12 @@ def against_published(measurement: Measurement, baseline: Baseline, metric: Metr
     if difference := _unlike(measurement, outcomes, baseline):
         return _verdict("incomparable", compared, difference)
     assert value is not None, "an ok measurement has samples; the record refuses any other"
-    known, tolerance = _known(outcomes, risk), _tolerance(baseline, metric)
-    side = _side(known, baseline.value, tolerance)
-    outcome, found = _OUTCOMES[side], _FINDINGS[side].format(bound=_points(tolerance), margin=_points(MARGIN))
-    if outcome == "deviates" and baseline.known is not None:
-        outcome, found = _documented(known, baseline, metric)
-    said = [_seen(outcomes, known, risk), found]
+    known = _known(outcomes, risk)
+    target = _target(known, baseline, metric)
+    outcome, said = target.judge(known), [_seen(outcomes, known, risk), target.finding(known, baseline.unit)]
     if outcome == "inconclusive":
-        said.append(_enough(outcomes, known, baseline.value, tolerance))
+        said.append(_enough(outcomes, known, target))
     return _verdict(outcome, compared, "; ".join(said), (value, baseline.value))
-
-
-_FINDINGS: dict[Side, str] = {
-    "within": "within {bound}, what it prints and what image decoders differ by",
-    "outside": (
-        "farther than {bound}, what it prints and what image decoders differ by: look at the weights and how the images"
-        " were prepared, or write the true reason beside the figure (known, expected)"
-    ),
-    "between": "too few to tell whether it is within {margin}",
-}
 
 
 def against_own(ours: Point, theirs: Point, metric: Metric, label: str = "", risk: float = 0.0) -> Verdict:
@@ -127,7 +176,7 @@ def settled(
     if not questions:
         return False
     known = _known(outcomes, risk / questions) if asked else Range(0.0, 1.0, 1.0)
-    clear = all(_side(known, each.value, _tolerance(each, metric)) != "between" for each in asked)
+    clear = all(_target(known, each, metric).side(known) != "between" for each in asked)
     if earlier is None or not clear:
         return clear
     return _at_any_look(discordant(outcomes, earlier), metric, risk / questions)[0] != "inconclusive"
@@ -188,9 +237,13 @@ def _known(outcomes: Outcomes, risk: float) -> Range:
     return wilson(right(outcomes), outcomes.count, CONFIDENCE)
 
 
-def _tolerance(baseline: Baseline, metric: Metric) -> float:
-    """How far from a figure goes unremarked, as a share."""
-    return baseline.precision + _slack(baseline.value, metric)
+def _target(known: Range, baseline: Baseline, metric: Metric) -> Target:
+    """The figure; where ours is none of it, what a documented deviation expects instead."""
+    figure = Target(baseline.value, baseline.precision + _slack(baseline.value, metric))
+    if baseline.known is None or figure.side(known) != "outside":
+        return figure
+    expected = baseline.known.expected
+    return Target(expected, _slack(expected, metric), baseline.known.reason)
 
 
 def _slack(value: float, metric: Metric) -> float:
@@ -198,30 +251,11 @@ def _slack(value: float, metric: Metric) -> float:
     return DECODER + metric.tolerance * abs(value)
 
 
-def _side(known: Range, figure: float, tolerance: float) -> Side:
-    """Outside of the tolerance, or within the margin, with the whole range; else between."""
-    if known.low > figure + tolerance or known.high < figure - tolerance:
-        return "outside"
-    margin = max(MARGIN, tolerance)
-    return "within" if figure - margin <= known.low and known.high <= figure + margin else "between"
-
-
-def _documented(known: Range, baseline: Baseline, metric: Metric) -> tuple[Outcome, str]:
-    """A deviation is a known one where ours may be what it was when its reason was found."""
-    assert baseline.known is not None, "asked of figures with a known deviation only"
-    expected, reason = baseline.known.expected, baseline.known.reason
-    slack = _slack(expected, metric)
-    if known.low <= expected + slack and known.high >= expected - slack:
-        return "known deviation", reason
-    documented = f"the documented deviation was for {readable(expected, baseline.unit)} ({expected})"
-    return "deviates", f"{documented}: find what changed; its reason was: {reason}"
-
-
 def _at_one_look(pairs: Pairs, metric: Metric) -> tuple[Outcome, str]:
     chance, allowed = mcnemar(pairs.only_ours, pairs.only_theirs), metric.tolerance * pairs.theirs
     found = f"McNemar's p = {chance:.2g}"
     if chance >= RISK:
-        return "passed", f"{found}: chance alone does as much"
+        return "passed", f"{found}, from {RISK:g} on no change"
     if abs(pairs.difference) <= allowed:
         return "passed", f"{found}: a change, within {_points(allowed)}"
     return _changed(pairs.difference, found)
@@ -261,10 +295,10 @@ def _seen(outcomes: Outcomes, known: Range, risk: float) -> str:
     return f"{images} know it to ±{_points(known.half_width)} at {_percent(known.confidence)} confidence"
 
 
-def _enough(outcomes: Outcomes, known: Range, figure: float, tolerance: float) -> str:
+def _enough(outcomes: Outcomes, known: Range, target: Target) -> str:
     """About how many images would settle it, if the share stays what it is: a range narrows as the root of them."""
-    off = abs(right(outcomes) / outcomes.count - figure)
-    wanted = max(off - tolerance, max(MARGIN, tolerance) - off, DECODER)
+    off = abs(right(outcomes) / outcomes.count - target.value)
+    wanted = max(off - target.tolerance, target.margin - off, DECODER)
     images = _rounded_up(max(outcomes.count + 1, outcomes.count * (known.half_width / wanted) ** 2))
     if not outcomes.part and images >= outcomes.total:
         return f"all {outcomes.total:,} images would settle it"

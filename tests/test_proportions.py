@@ -229,5 +229,5 @@ def test_only_common_images_are_paired() -> None:
 @given(st.text("01", min_size=1, max_size=60), st.text("01", min_size=1, max_size=60))
 def test_pairs_are_those_of_counting_one_by_one(ours: str, theirs: str) -> None:
     couples = list(zip(ours, theirs, strict=False))
-    counted = (couples.count(couple) for couple in (("1", "0"), ("0", "1"), ("1", "1")))
-    assert discordant(outcomes(ours), outcomes(theirs)) == Pairs(*counted, len(couples))
+    only_ours, only_theirs, both = (couples.count(couple) for couple in (("1", "0"), ("0", "1"), ("1", "1")))
+    assert discordant(outcomes(ours), outcomes(theirs)) == Pairs(only_ours, only_theirs, both, len(couples))

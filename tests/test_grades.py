@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from pytest_archbench.grades import (
-    DECODER,
+    DECODERS,
     MARGIN,
-    STOPPED,
+    against,
     against_own,
     against_published,
+    other_epochs,
     settled,
 )
 from pytest_archbench.proportions import pack
@@ -37,16 +38,13 @@ def seen(correct: int, count: int, total: int = 50000, **facts: object) -> Outco
     return replace(Outcomes("set", count, total, packed), **facts)  # type: ignore[arg-type]
 
 
-def measured(outcomes: Outcomes, correct: int, risk: float = 0.0) -> Measurement:
-    return Measurement(
-        *("resnet50", "top1_accuracy", "fraction", "ok", Conditions("cpu"), (correct / outcomes.count,)),
-        outcomes=outcomes,
-        protocol={STOPPED: risk} if risk else {},
-    )
+def measured(outcomes: Outcomes, correct: int) -> Measurement:
+    values = (correct / outcomes.count,)
+    return Measurement("resnet50", "top1_accuracy", "fraction", "ok", Conditions("cpu"), values, outcomes=outcomes)
 
 
-def of(correct: int, count: int, total: int = 50000, risk: float = 0.0, **facts: object) -> Measurement:
-    return measured(seen(correct, count, total, **facts), correct, risk)
+def of(correct: int, count: int, total: int = 50000, **facts: object) -> Measurement:
+    return measured(seen(correct, count, total, **facts), correct)
 
 
 def run(bits: Sequence[bool], name: str = "r1") -> Point:
@@ -61,6 +59,12 @@ def pair(only_ours: int, only_theirs: int, both: int, neither: int) -> tuple[Poi
     kinds = ((True, False),) * only_ours + ((False, True),) * only_theirs
     kinds += ((True, True),) * both + ((False, False),) * neither
     return run([ours for ours, _ in kinds]), run([theirs for _, theirs in kinds], "r0")
+
+
+def stopped(point: Point) -> Point:
+    """The same, stopped early at a risk of 1 %."""
+    assert point.outcomes is not None
+    return replace(point, outcomes=replace(point.outcomes, risk=0.01))
 
 
 def test_the_whole_set_agrees_within_what_decoders_differ_by() -> None:
@@ -87,7 +91,7 @@ def test_the_whole_set_agrees_within_what_decoders_differ_by() -> None:
     ],
 )
 def test_the_whole_set_is_judged_to_the_image(correct: int, tolerance: float, outcome: Outcome) -> None:
-    assert DECODER == 0.001
+    assert DECODERS.size == 0.001
     metric = replace(TOP1, tolerance=tolerance)
     assert against_published(of(correct, 50000), FIGURE, metric).outcome == outcome
 
@@ -252,6 +256,44 @@ def test_a_change_within_the_metrics_tolerance_goes_unremarked() -> None:
     assert verdict.reason.endswith("McNemar's p = 0.0042: a change, within 1.55 points")
 
 
+def test_a_run_without_outcomes_is_compared_by_its_value_if_neither_has_them() -> None:
+    ours, theirs = pair(2, 14, 760, 224)
+    assert against(ours, theirs, TOP1, "main") == against_own(ours, theirs, TOP1, "main")
+    bare = replace(theirs, outcomes=None)
+    assert against(ours, bare, TOP1).outcome == "incomparable"
+    assert against(replace(ours, outcomes=None), bare, TOP1).outcome == "regressed"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "note", "found"),
+    [
+        (60, "dataset cifar10; epoch 60; validation set is the public test set", None),
+        (10, "dataset cifar10; epoch 60; validation set is the public test set", (10, 60)),
+        (36, "dataset cifar10; epoch 36 of 60", (36, 60)),
+        (60, "dataset cifar10; epoch 36 of 60", None),
+        (10, "resize 256", None),
+        (0, "epoch 60", None),
+    ],
+)
+def test_a_training_of_other_epochs_is_incomparable(epochs: int, note: str, found: tuple[int, int] | None) -> None:
+    trained, figure = replace(of(38065, 50000), epochs=(0.5,) * epochs), replace(FIGURE, note=note)
+    assert other_epochs(trained, figure) == found
+    verdict = against_published(trained, figure, TOP1)
+    assert verdict.outcome == ("passed" if found is None else "incomparable")
+    assert verdict.reason.endswith(f"epochs are {epochs} here and 60 there") is (found is not None)
+
+
+def test_two_trainings_differ_by_more_than_two_evaluations() -> None:
+    # 0.7613 - 0.02 - 0.000005 of 50,000: 37,064.75
+    trained = replace(of(37065, 50000), epochs=(0.5, 0.7413))
+    verdict = against_published(trained, FIGURE, TOP1)
+    assert verdict.outcome == "passed"
+    assert verdict.reason.endswith(
+        "all 50,000 images; within 2 points, what it prints and what two trainings differ by"
+    )
+    assert against_published(replace(of(37064, 50000), epochs=(0.5, 0.7413)), FIGURE, TOP1).outcome == "deviates"
+
+
 def test_only_the_images_that_both_saw_are_compared() -> None:
     ours, theirs = run([False] * 8 + [True] * 2), run([True] * 8 + [True] * 92, "r0")
     verdict = against_own(ours, theirs, TOP1)
@@ -295,14 +337,17 @@ def test_runs_that_share_no_image_are_incomparable(
     ],
 )
 def test_a_comparison_stopped_early_needs_more(kinds: tuple[int, int, int, int], outcome: Outcome) -> None:
-    verdict = against_own(*pair(*kinds), TOP1, risk=0.01)
+    ours, theirs = pair(*kinds)
+    verdict = against_own(stopped(ours), theirs, TOP1)
+    assert against_own(ours, stopped(theirs), TOP1) == verdict
     assert verdict.outcome == outcome
     assert "stopped early at a risk of 1 %: the difference is " in verdict.reason
 
 
 def test_a_comparison_stopped_early_says_what_the_difference_may_be() -> None:
     # none of 2,000: B(1/2, 2000.5) / B(1/2, 1/2) = 1 / sqrt(2000 pi) = 0.0126; 1 - (0.0126 × 0.005)^(1/2000) = 0.482 %
-    verdict = against_own(*pair(0, 0, 1520, 480), TOP1, risk=0.01)
+    ours, theirs = pair(0, 0, 1520, 480)
+    verdict = against_own(stopped(ours), theirs, TOP1)
     assert verdict.reason == (
         f"{SUBJECT}76.00 %, agrees (+0.00 points) with run r0 76.00 %: of 2,000 common images 0 are right only here "
         "and 0 only there, stopped early at a risk of 1 %: the difference is -0.48 points to +0.48 points, "
@@ -357,16 +402,17 @@ def stops(generator: random.Random, share: float, figure: Baseline) -> tuple[int
     order = generator.sample([number < share * 6000 for number in range(6000)], 6000)
     for count in LOOKS:
         outcomes = Outcomes("set", count, 6000, pack(order[:count]))
-        measurement = measured(outcomes, sum(order[:count]), 0.05)
+        measurement = measured(outcomes, sum(order[:count]))
         if settled(measurement, [figure], None, TOP1, 0.05):
-            return count, against_published(measurement, figure, TOP1).outcome
+            final = replace(measurement, outcomes=replace(outcomes, risk=0.05))
+            return count, against_published(final, figure, TOP1).outcome
     return 6000, against_published(measurement, figure, TOP1).outcome
 
 
 def test_stopping_when_it_is_certain_is_wrong_no_more_often_than_the_risk() -> None:
     # at the edge of what goes unremarked, the worst case; 5 % of 200 are 10
     generator, figure = random.Random(7), replace(FIGURE, value=0.93, precision=0.0)
-    found = [stops(generator, 0.93 - DECODER, figure) for _ in range(200)]
+    found = [stops(generator, 0.93 - DECODERS.size, figure) for _ in range(200)]
     assert [outcome for _, outcome in found].count("deviates") <= 10
     assert [outcome for _, outcome in found].count("passed") >= 190
 

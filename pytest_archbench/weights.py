@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import math
 import re
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -105,6 +106,11 @@ def loaded(architecture: Architecture, learning: Learning) -> Loaded:
     )
 
 
+def from_file(architecture: Architecture, path: Path) -> Loaded:
+    """The network with what that very file holds, which names no published weights. Raises: Unusable."""
+    return _of_file(architecture, (), path)
+
+
 def speaks_of(figure: Baseline, name: str, tag: str) -> bool:
     """Whether a published accuracy is that of exactly the weights ``name``: their provider's own source names them, by
     ``name`` or by ``tag``, in the last word of its reference.
@@ -199,7 +205,9 @@ def _from_pickle(path: Path) -> Any:
     import torch
 
     # timm keeps its arguments in a checkpoint, which are attributes and no code; before 2.5 torch refuses them.
-    with getattr(torch.serialization, "safe_globals", nullcontext)([argparse.Namespace]):
+    allowed = getattr(torch.serialization, "safe_globals", nullcontext)
+    with warnings.catch_warnings(), allowed([argparse.Namespace]):
+        warnings.simplefilter("ignore")  # of formats it may not know: it reads the file, or refuses it
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -352,7 +360,7 @@ def _of_file(architecture: Architecture, published: Sequence[Weights], path: Pat
 
 def _as_made(architecture: Architecture) -> Loaded:
     model = _ready(architecture.build())
-    facts = {"weights": FACTORY, "classes": _classes(model)}
+    facts = {"weights": FACTORY, "sha256": _digest_of(model), "classes": _classes(model)}
     return Loaded(model, _assumed(architecture, None, model), FACTORY, "", facts)
 
 
@@ -429,6 +437,15 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _digest_of(model: nn.Module) -> str:
+    """The first digits of SHA-256 over a network's tensors: equal for equal weights."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.contiguous().view(-1).numpy().tobytes())
+    return digest.hexdigest()[:DIGITS_OF_DIGEST]
 
 
 def _check_digest(path: Path, digest: str, weights: Weights) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from inspect import isgeneratorfunction
 from typing import Any
 
-from pytest_archbench import duel, history, past, runner, store
+from pytest_archbench import duel, grades, history, past, runner, store
 from pytest_archbench.against import Opponent
 from pytest_archbench.duel import FEWEST_PAIRS, MOST_PAIRS, Duel, Enough, SideFailed
 from pytest_archbench.jobs import Answer, Failure, Job
-from pytest_archbench.meters import meter_of
+from pytest_archbench.files import as_file
+from pytest_archbench.meters import METERS, meter_of
 from pytest_archbench.meters.latency import CONVENTIONS, rates
 from pytest_archbench.records import Case, Measurement, Metric, Settings, Trial, Verdict
 from pytest_archbench.registry import METRICS
@@ -74,8 +76,7 @@ class Arena:
     def _single(self, case: Case, job: Job, here: Runner) -> Bout:
         """What a machine's pace does not touch is measured once on each side."""
         with device_lock(job.conditions.device):
-            asked = self.opponent.job(job)
-            answer: Answer = self._untimed().ask("measure", asked, timeout=self.settings.timeout)
+            answer = self._theirs(self.opponent.job(job))
         ours, found = here.measure(case), runner.measurement(case, [Answered(answer)], self.settings)
         points = [history.of(each, self.header) for each in (ours, found)]
         account = self._account(value=found.value, message=found.message)
@@ -84,8 +85,17 @@ class Arena:
             reason = f"{case.architecture.name} {case.metric}: not comparable with {self.opponent.label}: "
             reason += lacking.message or "operators without a formula"
             return Bout(ours, Verdict("inconclusive", reason, self.opponent.label), account)
-        verdict = past.against_baseline(points[0], points[1], METRICS[case.metric], self.opponent.label)
+        verdict = grades.against(points[0], points[1], METRICS[case.metric], self.opponent.label)
         return Bout(ours, verdict, account)
+
+    def _theirs(self, job: Job) -> Answer:
+        """What the other side measures; what is half done of it is kept apart from ours."""
+        if not isgeneratorfunction(METERS[job.meter].measure):
+            answer: Answer = self._untimed().ask("measure", job, timeout=self.settings.timeout)
+            return answer
+        learning = job.settings.learning
+        apart = replace(learning, keep=f"{learning.keep}/{as_file(self.opponent.label)}")
+        return runner.followed(self._untimed(), replace(job, settings=replace(job.settings, learning=apart)))
 
     def _account(self, **found: Any) -> dict[str, Any]:
         return {"side": self.opponent.label, **self.opponent.facts, "tolerance": self.tolerance, **found}

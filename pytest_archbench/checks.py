@@ -11,16 +11,19 @@ import pytest
 
 from pytest_archbench import inputs, judge, limits, replay, store
 from pytest_archbench.arena import Arena, race, recalled
-from pytest_archbench.baselines import key_of, matching
+from pytest_archbench.baselines import key_of
 from pytest_archbench.duel import SideFailed
 from pytest_archbench.limits import Limit
-from pytest_archbench.meters import counts
+from pytest_archbench.judge import speaking
+from pytest_archbench.meters import Part, counts
 from pytest_archbench.outcomes import RESULTS, worst
 from pytest_archbench.records import Architecture, Baseline, Case, Conditions, Measurement, Number, Verdict
 from pytest_archbench.registry import METRICS
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from pytest_archbench.runner import Watch
 
     from pytest_archbench.session import Session
 
@@ -56,7 +59,7 @@ class Archbench:
         if session.arena is not None:
             self._conclude_bout(case, session, session.arena)
             return
-        measurement = session.recorded.get(case) or session.runner.measure(case)
+        measurement = session.recorded.get(case) or session.runner.measure(case, watch=self._watch(session, case))
         own = session.yardsticks.verdicts(measurement)
         if measurement.trials and any(verdict.outcome == "regressed" for verdict in own):
             self._record(measurement, tuple(map(_unconfirmed, own)), case.architecture)
@@ -66,6 +69,15 @@ class Archbench:
         self._record(measurement, verdicts, case.architecture)
         replay.into_benchmark(self._request, measurement)
         _conclude(measurement, verdicts)
+
+    def _watch(self, session: Session, case: Case) -> Watch:
+        """Tells how far a long measurement is, and whether its verdicts are certain at the risk that was allowed."""
+
+        def enough(part: Part) -> bool:
+            session.progress.within(self._request.node.nodeid, part)
+            return session.is_settled(case, part)
+
+        return enough
 
     def _conclude_bout(self, case: Case, session: Session, arena: Arena) -> None:
         """Judge a case against the other side, and by what was published."""
@@ -206,7 +218,7 @@ class Archbench:
 
 def _published(session: Session, case: Case, measurement: Measurement) -> tuple[Verdict, ...]:
     entry = case.architecture
-    figures = matching(session.published, entry, measurement)
+    figures = speaking(session.published, entry, measurement)
     counter = session.plan.options.counter
     return judge.verdicts(measurement, figures, METRICS[case.metric], counter, users_own=entry.is_users_own)
 

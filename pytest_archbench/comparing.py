@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pytest_archbench import history, meters  # noqa: F401  (meters enters the metrics)
 from pytest_archbench.levels import differing
 from pytest_archbench.outcomes import RESULTS
-from pytest_archbench.past import against_baseline
+from pytest_archbench.grades import against
 from pytest_archbench.records import Outcome, Point, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.store import Run
@@ -201,7 +201,7 @@ def _compared(case: Case, there: _Side, here: _Side) -> Compared:
 
 def _verdict(earlier: Point, later: Point) -> Verdict:
     try:
-        return against_baseline(later, earlier, METRICS[later.metric])
+        return against(later, earlier, METRICS[later.metric])
     except OverflowError:
         return Verdict("incomparable", f"{later.architecture} {later.metric}: the values are too far apart for a ratio")
 

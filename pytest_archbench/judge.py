@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from pytest_archbench.baselines import SIZELESS, square
+from pytest_archbench import grades, weights
+from pytest_archbench.baselines import SIZELESS, Published, matching, square
 from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
-from pytest_archbench.records import Baseline, Measurement, Metric, Number, Outcome, Verdict
+from pytest_archbench.records import Architecture, Baseline, Measurement, Metric, Number, Outcome, Verdict
 from pytest_archbench.units import readable, relative, relative_change
 
 OURS = "archbench"
@@ -20,6 +22,15 @@ NO_FIGURE_OF_A_DEVICE = (
 )
 NO_FIGURE_OF_YOURS = "nobody has published it; assert what you know in a test (archbench.check)"
 """What to do about a missing baseline."""
+
+
+def speaking(published: Published, architecture: Architecture, measurement: Measurement) -> list[Baseline]:
+    """The published figures to compare a measurement with; of an accuracy those of exactly its weights."""
+    found = matching(published, architecture, measurement)
+    name = measurement.protocol.get("weights")
+    if name is None:
+        return found
+    return [figure for figure in found if weights.speaks_of(figure, name, name.partition(".")[2])]
 
 
 def verdicts(
@@ -43,6 +54,8 @@ def judge(measurement: Measurement, baseline: Baseline, metric: Metric, counter:
 
     Passed: no farther than the figure's precision, plus the metric's relative tolerance (0 for counts).
     """
+    if measurement.outcomes is not None:
+        return grades.against_published(measurement, baseline, metric)
     obstacle = _inconclusive(measurement)
     if obstacle:
         return _verdict("inconclusive", measurement, baseline, obstacle)
@@ -111,9 +124,12 @@ def _inconclusive(measurement: Measurement) -> str:
 
 def _unlike_conditions(measurement: Measurement, baseline: Baseline, metric: Metric) -> str:
     """The conditions that differ, each with both values, or an empty text."""
-    ours, pairs = measurement.conditions, []
+    ours = measurement.conditions
+    pairs: list[tuple[str, Any, Any]] = []
     if metric.per_device:
         pairs += [("device", ours.device, baseline.device), ("batch_size", ours.batch_size, baseline.batch_size)]
+    if epochs := grades.other_epochs(measurement, baseline):
+        pairs.append(("epochs", *epochs))
     if baseline.input_size is not None and metric.name not in SIZELESS:
         pairs += [("input_size", square(ours.input_shape), baseline.input_size)]
     unlike = [f"{field} is {a} here and {b or 'not stated'} there" for field, a, b in pairs if a != b]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_archbench.files import places
+from pytest_archbench.meters import Part
 from pytest_archbench.store import Run
 from pytest_archbench.tally import duels, tally
 
@@ -50,6 +51,13 @@ class Progress:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and self._config.get_verbosity() >= 0 and self._total:
             self._say(reporter, f"[{self._done + 1}/{self._total}] {_about(self.remaining())}: {nodeid}")
+
+    def within(self, nodeid: str, part: Part) -> None:
+        """A long case has got so far."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and self._config.get_verbosity() >= 0:
+            there = f"{part.done:,} of {part.total:,} {part.unit}, {_about(part.left)}"
+            self._say(reporter, f"[{self._done + 1}/{self._total}] {nodeid}: {there}")
 
     def end(self, nodeid: str) -> None:
         """A case has ended."""

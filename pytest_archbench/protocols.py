@@ -75,9 +75,7 @@ class Recipe:
     random_crop: int | None = None
 
 
-STOPPED_EARLY = "stopped early"
-"""In a protocol: the risk at which an evaluation ended before all images were seen."""
-ACCOUNTS = (STOPPED_EARLY, "file", "sha256", "seconds", "loaders", "versions")
+ACCOUNTS = ("file", "sha256", "seconds", "loaders", "versions")
 """What of a protocol tells how a run went. All else must be equal before two accuracies compare; better weights in a
 file of the same name are what one wants to compare."""
 
@@ -119,6 +117,7 @@ class Outcomes:
     how many were, the first ones of that order; ``correct`` has a bit for each (``proportions.pack``). ``total`` is how
     many there are. ``part`` says what of the data set that the figures are published for this is, such as ``10 of 1,000
     classes``; empty where it is the whole. ``random`` is whether the evaluated images are a random sample of the whole.
+    ``risk`` is that of a wrong verdict at which the evaluation was stopped early, 0 where it was not.
     """
 
     images: str
@@ -127,6 +126,7 @@ class Outcomes:
     correct: str
     part: str = ""
     random: bool = True
+    risk: float = 0.0
 
 
 class Missing(LookupError):

@@ -16,7 +16,6 @@ from pytest_archbench.duel import Duel, Enough
 from pytest_archbench.jobs import Answer, Failure, Job, perform
 from pytest_archbench.meters import CannotMeasure, Meter, Part, Readings, meter_of
 from pytest_archbench.meters.running import torch_device
-from pytest_archbench.protocols import STOPPED_EARLY
 from pytest_archbench.records import Architecture, Case, Measurement, Number, Reading, Settings, Trial
 from pytest_archbench.registry import METRICS
 from pytest_archbench.worker import Worker
@@ -122,9 +121,9 @@ def stopped_early(readings: Readings, risk: float) -> Readings:
     """What was read when it was enough at a ``risk``, saying so: its verdict rests on another interval then."""
 
     def said(reading: Reading | CannotMeasure) -> Reading | CannotMeasure:
-        if isinstance(reading, CannotMeasure):
+        if isinstance(reading, CannotMeasure) or reading.outcomes is None:
             return reading
-        return replace(reading, protocol={**reading.protocol, STOPPED_EARLY: risk})
+        return replace(reading, outcomes=replace(reading.outcomes, risk=risk))
 
     return {name: said(reading) for name, reading in readings.items()}
 

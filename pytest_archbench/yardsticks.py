@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_archbench import history, own, past
+from pytest_archbench import grades, history, own, past
 from pytest_archbench.history import Key, Past
-from pytest_archbench.records import Measurement, Point, Verdict
+from pytest_archbench.records import Measurement, Metric, Point, Verdict
 from pytest_archbench.registry import METRICS
 
 
@@ -40,11 +40,32 @@ class Yardsticks:
         if point is None:
             return ()
         metric, key = METRICS[point.metric], history.key(point)
-        found = [past.against_baseline(point, self.promoted[key], metric)] if key in self.promoted else []
+        found = [grades.against(point, self.promoted[key], metric)] if key in self.promoted else []
         if self.earlier is not None:
-            earlier = self.earlier.series.get(key, ())
-            found.append(past.against_history(point, earlier, metric, max(1, _noisy(self.earlier))))
+            found.append(self._against_history(point, self.earlier, metric))
         return tuple(found)
+
+    def _against_history(self, point: Point, earlier: Past, metric: Metric) -> Verdict:
+        """An accuracy on the same images as the latest has a sharper test than the scatter of earlier ones."""
+        series = earlier.series.get(history.key(point), ())
+        paired = _paired(point, series)
+        if paired is not None:
+            return grades.against(point, paired, metric)
+        return past.against_history(point, series, metric, max(1, _noisy(earlier)))
+
+    def counterpart(self, measurement: Measurement) -> Point | None:
+        """What an accuracy will be compared with image by image, if there is anything."""
+        point = history.of(measurement, self.header)
+        if point is None:
+            return None
+        key = history.key(point)
+        series = self.earlier.series.get(key, ()) if self.earlier is not None else ()
+        return self.promoted.get(key) or _paired(point, series)
+
+
+def _paired(point: Point, series: Sequence[Point]) -> Point | None:
+    """The latest of earlier runs with outcomes of its images, where this one has them."""
+    return next((each for each in reversed(series) if each.outcomes), None) if point.outcomes else None
 
 
 def _noisy(earlier: Past) -> int:

@@ -43,7 +43,9 @@ KNOW_PYTEST = {"plugin", "session", "nodes", "checks", "replay", "progress", "ho
 NOT_IN_THE_REPORT = {"pytest", "torch", "timm", "torchvision", f"{ENGINE}.devices", f"{ENGINE}.meters"}
 MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes"}
 """Rooms that import what a user or the suite names: the rest states its imports."""
-KNOWN_CIRCLES = {("meters", "meters.counts"), ("meters", "meters.latency"), ("meters", "meters.memory")}
+KNOWN_CIRCLES = {
+    ("meters", f"meters.{instrument}") for instrument in ("accuracy", "counts", "latency", "memory", "training")
+}
 """A package whose table its members fill, and which imports them at its end so that the table is full."""
 
 

@@ -86,4 +86,10 @@ def meter_of(metric: str) -> Meter:
     return next(entry for entry in METERS.values() if wanted in entry.metrics)
 
 
-from pytest_archbench.meters import counts, latency, memory  # noqa: E402, F401  (each enters itself in the table)
+from pytest_archbench.meters import (  # noqa: E402  (each enters itself in the table)
+    accuracy,  # noqa: F401
+    counts,  # noqa: F401
+    latency,  # noqa: F401
+    memory,  # noqa: F401
+    training,  # noqa: F401
+)

@@ -19,6 +19,7 @@ from pytest_archbench.meters.training import training
 from pytest_archbench.proportions import pack
 from pytest_archbench.protocols import Learning, Missing, Outcomes, Preprocessing
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
+from pytest_archbench.training import trained
 from pytest_archbench.weights import Loaded
 
 DEPTHS = {"top1_accuracy": 1, "top5_accuracy": 5}
@@ -63,7 +64,10 @@ def _with_weights(
             raise
     for part in training(architecture, conditions, settings):
         yield Part(part.done, part.total + 1, part.unit, part.left, {})  # the evaluation is still to come
-    return weights.loaded(architecture, settings.learning)
+    path = trained(settings.learning, architecture, conditions.device)
+    if path is None:
+        raise Missing(f"{architecture.name}: its training left no weights in {settings.learning.keep!r}")
+    return weights.from_file(architecture, path)
 
 
 @dataclass(frozen=True, slots=True)

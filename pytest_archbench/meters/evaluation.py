@@ -172,7 +172,8 @@ def _classified(
     pixels, indices, reasons = batch
     right = torch.tensor([labels[index] for index in indices.tolist()])
     values = logits(model, pixels, way)
-    values[torch.tensor([bool(reason) for reason in reasons])] = torch.nan
+    broken = torch.tensor([bool(reason) for reason in reasons])
+    values = values.masked_fill(broken[:, None], torch.nan)
     found, predicted = ranks(values, right)
     return list(zip(indices.tolist(), predicted.tolist(), found.tolist(), reasons, strict=True))
 

@@ -16,7 +16,9 @@ DARKEST = 16
 
 
 def find(split: Split, learning: Learning) -> Images:  # noqa: ARG001  (every data set is found with the same words)
-    """360 images for validation, 1,437 for training; values are scaled to 0..255 and rounded. Raises Missing."""
+    """360 images for validation, 1,437 for training; values are scaled to 0..255 and rounded (a half to the even one).
+    Raises Missing.
+    """
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,24 @@ class Found:
 def scan(folder: Path) -> Found:
     """What ``folder`` holds; raises Unusable where it cannot be listed."""
     images, folders = _listed(folder)
-    return Found(folder, images, {name: _listed(folder / name)[0] for name in folders})
+    inside = {name: _listed(folder / name) for name in folders}
+    _require_shallow(folder, [f"{name}/{inner}" for name, (_, inners) in inside.items() for inner in inners])
+    return Found(folder, images, {name: found for name, (found, _) in inside.items()})
 
 
-def has_folders(folder: Path) -> tuple[str, ...]:
+def folders_in(folder: Path) -> tuple[str, ...]:
     """The folders in a folder; raises Unusable."""
     return _listed(folder)[1]
+
+
+def _require_shallow(folder: Path, inner: Sequence[str]) -> None:
+    """Images that nobody looks for would be left out without a word."""
+    deep = next((name for name in inner if _listed(folder / name)[0]), None)
+    if deep is not None:
+        raise Unusable(
+            f"{folder / deep}: expected images in the folders of classes; got some a floor deeper: name the folder "
+            "whose folders are the classes"
+        )
 
 
 def _listed(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -52,5 +64,7 @@ def _listed(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
                 elif entry.is_dir():
                     folders.append(entry.name)
     except OSError as error:
-        raise Unusable(f"{folder}: cannot be listed: {error.strerror}: expected a folder of images") from error
+        raise Unusable(
+            f"{error.filename or folder}: cannot be listed: {error.strerror}: expected a folder of images"
+        ) from error
     return tuple(sorted(images)), tuple(sorted(folders))

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from pytest_archbench.datasets import truth
 from pytest_archbench.datasets.classes import Classes, classes_of
-from pytest_archbench.datasets.folders import Found, has_folders, scan
+from pytest_archbench.datasets.folders import Found, folders_in, scan
 from pytest_archbench.datasets.images import Images, Split, share, synsets
-from pytest_archbench.datasets.reading import Files
+from pytest_archbench.datasets.reading import Files, words
 from pytest_archbench.protocols import IMAGENET, Learning, Missing, Unusable
 
 SIZES: dict[Split, int] = {"train": 1_281_167, "valid": 50_000}
 """Images of ILSVRC 2012."""
 PLACES: dict[Split, tuple[str, ...]] = {
     "train": ("train", "ILSVRC/Data/CLS-LOC/train", "Data/CLS-LOC/train"),
-    "valid": ("val", "validation", "ILSVRC/Data/CLS-LOC/val", "Data/CLS-LOC/val"),
+    "valid": ("val", "validation", "ILSVRC2012_img_val", "ILSVRC/Data/CLS-LOC/val", "Data/CLS-LOC/val"),
 }
 """Where a split lies in the folder that was named; for validation, that may be the images' own."""
 
@@ -28,7 +28,10 @@ def find(split: Split, learning: Learning) -> Images:
             "handwritten digits, which come along"
         )
     root = Path(learning.imagenet)
-    found = scan(_place(root, split))
+    try:
+        found = scan(_place(root, split))
+    except OSError as error:
+        raise Unusable(f"{root}: --archbench-imagenet names a folder that cannot be read: {words(error)}") from error
     return _flat(root, found, split) if _is_flat(found) else _in_folders(root, found, split)
 
 
@@ -41,7 +44,7 @@ def _place(root: Path, split: Split) -> Path:
     inner = next((root / place for place in PLACES[split] if (root / place).is_dir()), None)
     if inner is not None:
         return inner
-    if split == "train" or "train" in has_folders(root):
+    if split == "train" or "train" in folders_in(root):
         raise Missing(f"{root}: no images of ImageNet's {split} split: looked for {', '.join(PLACES[split])} in it")
     return root
 

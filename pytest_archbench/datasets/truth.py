@@ -159,7 +159,7 @@ def _numbers(meta: Path) -> dict[int, str]:
     if not meta.is_file():
         raise Unusable(
             f"{meta.parent}: the ground truth is in numbers of the devkit, whose order is not that of synsets: "
-            f"expected the devkit's {META} beside it; got none: copy it there, or take one that names synsets"
+            f"expected the devkit's {META} beside it; got none: copy it there, or take one that names classes"
         )
     from scipy.io import loadmat
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,41 +96,56 @@ FINDERS: Mapping[str, Callable[[Split, Learning], Images]] = {name: partial(find
 
 def _loaded(name: str, split: Split, learning: Learning) -> Any:
     """torchvision's object; fetched where it is not there and may be."""
+    folder = Path(learning.data) / SETS[name].folder
+    there = _is_there(folder)
     try:
-        return _opened(SETS[name], split, learning.data, download=False)
+        return _opened(SETS[name], split, learning)
     except ImportError as error:
         raise Missing(f"{name}: torchvision cannot be imported ({error}): pip install torchvision") from error
-    except Exception as error:  # files that are not what they should be, which are read without a look at them
-        if learning.download:
-            return _fetched(name, split, learning.data)
-        raise _refusal(name, Path(learning.data), words(error)) from error
+    except Exception as error:  # of files that are not what they should be, of the network, of the disk
+        raise _refusal(name, folder, there, learning.download, words(error)) from error
 
 
-def _opened(vision: Vision, split: Split, root: str, *, download: bool) -> Any:
+def _is_there(folder: Path) -> bool:
+    """An empty folder is what torchvision leaves when it could not fetch; one that may not be looked into is there."""
+    try:
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _opened(vision: Vision, split: Split, learning: Learning) -> Any:
+    """torchvision's object; where fetching is allowed and needed, one process at a time fetches."""
     from torchvision import datasets
 
+    kind = partial(getattr(datasets, vision.kind), learning.data, **vision.splits[split])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numpy, of how arrays were pickled when these sets were published
-        return getattr(datasets, vision.kind)(root, **vision.splits[split], download=download)
+        try:
+            return kind(download=False)
+        except Exception:
+            if not learning.download:
+                raise
+        with _alone(Path(learning.data), vision.kind):
+            return kind(download=True)
 
 
-def _fetched(name: str, split: Split, root: str) -> Any:
-    """One process at a time fetches; the next ones find it there."""
+def _alone(root: Path, kind: str) -> AbstractContextManager[Any]:
     from filelock import FileLock
 
-    try:
-        Path(root).mkdir(parents=True, exist_ok=True)
-        with FileLock(Path(root) / f".{name}.lock"):
-            return _opened(SETS[name], split, root, download=True)
-    except Exception as error:  # of the network, of the disk, of what came
-        raise Missing(
-            f"{name}: not in {root}, and it could not be fetched: {words(error)}: put {SETS[name].folder} there"
-        ) from error
+    root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / f".{kind}.lock")
 
 
-def _refusal(name: str, root: Path, said: str) -> Missing | Unusable:
-    folder = root / SETS[name].folder
-    fetch = "--archbench-download fetches it"
-    if not folder.is_dir():
-        return Missing(f"{name}: looked for {folder}, which is not there: {fetch}")
-    return Unusable(f"{folder}: {name} is there and cannot be read, or a part of it is missing: {said}: {fetch} anew")
+def _refusal(name: str, folder: Path, there: bool, fetch: bool, said: str) -> Missing | Unusable:
+    said = said.partition(" You can use download")[0].rstrip(".")  # torchvision's advice speaks of its own argument
+    if there:
+        return Unusable(
+            f"{folder}: {name} is there, and cannot be read or lacks a part: {said}: remove the folder, and "
+            "--archbench-download fetches it anew"
+        )
+    if fetch:
+        return Missing(f"{name}: not in {folder}, and it could not be fetched: {said}: put it there")
+    return Missing(f"{name}: looked for {folder}, which is not there: --archbench-download fetches it")

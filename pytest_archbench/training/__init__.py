@@ -32,8 +32,9 @@ def train(task: Task) -> Iterator[Progress]:
 
 @contextmanager
 def _keeping(task: Task) -> Iterator[Task]:
-    """The task with a folder to keep what is done in, for as long as it runs where none was named."""
+    """The task with a folder to keep what is done in, for as long as it runs where none was named. Raises Unusable."""
     if task.learning.keep:
+        checkpoints.make_folder(task.learning.keep)
         yield task
         return
     with tempfile.TemporaryDirectory(prefix="archbench-training-") as folder:

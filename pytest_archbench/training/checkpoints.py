@@ -47,6 +47,16 @@ def places(keep: str, architecture: str, device: str) -> Places:
     return Places(Path(keep) / f"{stem}.checkpoint", Path(keep) / f"{stem}.pth")
 
 
+def make_folder(keep: str) -> None:
+    """Before hours were spent for what cannot be kept. Raises Unusable."""
+    try:
+        Path(keep).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unusable(
+            f"{keep}: no folder that trainings can be kept in: {os.strerror(error.errno or 0)}; name another one"
+        ) from error
+
+
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Raises Unusable where it cannot be written; the checkpoint before stays whole."""
     content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
@@ -81,7 +91,13 @@ def load(path: Path) -> Checkpoint | None:
     import torch
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        written = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Unusable(f"{path}: cannot be read: {os.strerror(error.errno or 0)}: mend that and run again") from error
+    try:
+        content = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
         return Checkpoint(
             **{
                 **content,
@@ -90,8 +106,6 @@ def load(path: Path) -> Checkpoint | None:
                 "resumed": tuple(content["resumed"]),
             }
         )
-    except FileNotFoundError:
-        return None
     except Exception as error:  # torch raises anything on bytes that are no checkpoint
         first, *_ = f"{type(error).__name__}: {error}".splitlines()
         raise Unusable(

@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_archbench.files import write_atomically
 from pytest_archbench.protocols import Unusable
 from pytest_archbench.training.group import Group
 from pytest_archbench.training.learning import learn
+from pytest_archbench.training.messages import LastWords, Order
 from pytest_archbench.training.progress import Progress
 from pytest_archbench.training.task import Task
 
@@ -25,23 +26,6 @@ LOOK_AGAIN = 0.5
 """Seconds between two looks whether the processes above still live."""
 BACKENDS = {"cuda": "nccl"}
 """How processes exchange gradients, by kind of device; gloo on every other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the processes are asked; ``launcher`` is the number of the process that waits for them."""
-
-    task: Task
-    launcher: int
-
-
-@dataclass(frozen=True, slots=True)
-class LastWords:
-    """Why a process failed."""
-
-    rank: int
-    error: str
-    message: str
 
 
 def main(file: Path) -> int:

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pytest_archbench.protocols import Missing, Unusable
+from pytest_archbench.training.messages import LastWords, Order
 from pytest_archbench.training.progress import Diverged, Progress
-from pytest_archbench.training.rank import LastWords, Order
 from pytest_archbench.training.task import Task
 
 LOOK_AGAIN = 0.1

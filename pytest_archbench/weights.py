@@ -181,8 +181,8 @@ def _unpacked(path: Path) -> Any:
             f"{path}: refused, since reading it would run code ({forbidden[1]}): expected tensors by name; where you "
             f"trust it, {_ANEW}"
         ) from None
-    except (OSError, EOFError, RuntimeError, *_DOES_NOT_FIT) as problem:
-        raise Unusable(_damaged(path, problem)) from None
+    except Exception as problem:  # torch's reader lets whatever a foreign file provokes through
+        raise Unusable(_damaged(path, problem)) from problem
 
 
 def _damaged(path: Path, problem: Exception) -> str:
@@ -431,20 +431,23 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
+    """SHA-256 of a file, in hexadecimal digits. Raises: Unusable where it cannot be read."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as problem:
+        raise Unusable(_damaged(path, problem)) from problem
     return digest.hexdigest()
 
 
 def _digest_of(model: nn.Module) -> str:
     """The first digits of SHA-256 over a network's tensors: equal for equal weights."""
     digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
+    for name, value in [*model.named_parameters(), *model.named_buffers()]:
         digest.update(name.encode())
-        digest.update(value.contiguous().view(-1).numpy().tobytes())
+        digest.update(value.detach().contiguous().view(-1).numpy().tobytes())
     return digest.hexdigest()[:DIGITS_OF_DIGEST]
 
 

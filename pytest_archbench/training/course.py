@@ -88,19 +88,10 @@ class Course:
         """One pass over the training images."""
         import torch
 
-        seed, recipe, count = self.task.learning.seed, self.task.recipe, len(self.train)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.task.learning_rate(number)
-        torch.manual_seed(chance.seed_of("layers", seed, number, self.group.rank))
-        self._joined.train()
         begin, steps, sums = time.perf_counter(), [], torch.zeros(2, dtype=torch.float64)
-        wholes = batches(chance.order(seed, number, count), recipe.batch_size, self.group.size)
-        shown = self.train.batches(
-            [self.group.share(whole) for whole in wholes],
-            chance.mirrored(seed, number, count) if recipe.flip else None,
-            None if recipe.random_crop is None else chance.corners(seed, number, count),
-        )
-        for whole, (inputs, labels) in zip(wholes, shown, strict=True):
+        self._prepare(number)
+        wholes = self._batches(number)
+        for whole, (inputs, labels) in zip(wholes, self._shown(number, wholes), strict=True):
             self._wait()
             start = time.perf_counter()
             loss, right = self.step(inputs, labels, len(whole))
@@ -110,6 +101,29 @@ class Course:
         loss_sum, right_sum = self._totals(sums)
         seen = sum(map(len, wholes))
         return Taught(loss_sum / seen, right_sum / seen, time.perf_counter() - begin, statistics.median(steps))
+
+    def _prepare(self, number: int) -> None:
+        """Learning rate, mode, and the chance of layers such as dropout, of an epoch."""
+        import torch
+
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = self.task.learning_rate(number)
+        torch.manual_seed(chance.seed_of("layers", self.task.learning.seed, number, self.group.rank))
+        self._joined.train()
+
+    def _batches(self, number: int) -> Sequence[Tensor]:
+        """Indices of the images of each step of an epoch, those of all processes."""
+        order = chance.order(self.task.learning.seed, number, len(self.train))
+        return batches(order, self.task.recipe.batch_size, self.group.size)
+
+    def _shown(self, number: int, wholes: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's inputs and labels of each step of an epoch."""
+        recipe, of = self.task.recipe, (self.task.learning.seed, number, len(self.train))
+        return self.train.batches(
+            [self.group.share(whole) for whole in wholes],
+            chance.mirrored(*of) if recipe.flip else None,
+            chance.corners(*of) if recipe.random_crop is not None else None,
+        )
 
     def step(self, inputs: Tensor, labels: Tensor, whole: int) -> tuple[Tensor, Tensor]:
         """Forward, backward, update. The loss is that of this process's part of a batch of ``whole`` images.
@@ -121,7 +135,7 @@ class Course:
         self.optimizer.zero_grad(set_to_none=True)
         with self._precision():
             logits = scores(self._joined(inputs))
-            loss = functional.cross_entropy(logits, labels, reduction="sum")
+            loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
         # Gradients are averaged over the processes, whose parts of a batch may differ by an image.
         self.scaler.scale(loss * (self.group.size / whole)).backward()
         self.scaler.step(self.optimizer)
@@ -136,9 +150,8 @@ class Course:
         self.group.agree(self.model)
         self.model.eval()
         right, total = torch.zeros(len(self.valid), dtype=torch.int64), torch.zeros(1, dtype=torch.float64)
-        parts = torch.arange(len(self.valid)).split(self.task.learning.evaluation_batch)[
-            self.group.rank :: self.group.size
-        ]
+        all_parts = torch.arange(len(self.valid)).split(self.task.learning.evaluation_batch)
+        parts = all_parts[self.group.rank :: self.group.size]
         begin = time.perf_counter()
         with torch.inference_mode(), self._precision():
             for indices, (inputs, labels) in zip(parts, self.valid.batches(parts), strict=True):
@@ -167,11 +180,12 @@ def batches(order: Tensor, size: int, processes: int) -> Sequence[Tensor]:
     """An order cut into batches. A last one that leaves a process fewer than two images is left out, since batch
     normalisation may find no variance in one. Raises Unusable where there are more processes than images in a batch.
     """
-    if size < processes:
+    most = min(size, len(order))
+    if most < processes:
         raise Unusable(
-            f"a batch of {size} images cannot be shared by {processes} processes; take --archbench-ranks={size}"
+            f"a batch of {most} images cannot be shared by {processes} processes; take --archbench-ranks={most}"
         )
-    enough = min(size, 2 * processes, len(order))
+    enough = min(most, 2 * processes)
     return [batch for batch in order.split(size) if len(batch) >= enough]
 
 

@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from pytest_archbench import weights
 from pytest_archbench.protocols import Learning, Missing, Preprocessing, Recipe, Unusable, Weights
 from pytest_archbench.records import Architecture, Baseline
+from pytest_archbench.weights import files, preparation
+from pytest_archbench.weights.fitting import mismatch
 
 SMALL = Preprocessing(crop=(8, 8), resize=9, mean=(0.5,) * 3, std=(0.25,) * 3, interpolation="bicubic")
 
@@ -100,10 +102,10 @@ def test_a_state_is_read_from_safetensors(tmp_path: Path) -> None:
     assert agree(weights.read_state(tmp_path / "a.safetensors"), state())
 
 
-@pytest.mark.parametrize("key", weights.NESTED)
+@pytest.mark.parametrize("key", files.NESTED)
 def test_a_state_is_found_inside_a_checkpoint(tmp_path: Path, key: str) -> None:
     torch.save({"epoch": 3, key: state(), "args": argparse.Namespace(lr=0.1)}, tmp_path / "a.pth")
-    found = weights.stored(tmp_path / "a.pth")
+    found = files.stored(tmp_path / "a.pth")
     assert agree(found.state, state())
     assert found.facts == {"key": key}
 
@@ -112,7 +114,7 @@ def test_the_averaged_state_is_taken_as_timm_takes_it_and_that_is_said(tmp_path:
     from timm.models import load_state_dict
 
     torch.save({"state_dict": state(1), "state_dict_ema": state(2)}, tmp_path / "a.pth")
-    found = weights.stored(tmp_path / "a.pth")
+    found = files.stored(tmp_path / "a.pth")
     assert agree(found.state, state(2))
     assert agree(found.state, load_state_dict(str(tmp_path / "a.pth")))
     assert found.facts == {"key": "state_dict_ema", "passed_over": ["state_dict"]}
@@ -231,7 +233,7 @@ def test_a_changed_byte_makes_a_state_or_a_sentence(tmp_path: Path, at: float, b
 def test_a_mismatch_names_five_of_each_kind_with_totals() -> None:
     ours = {f"a{n}": (2, 3) for n in range(8)} | {"b.num_batches_tracked": ()}
     theirs = {f"a{n}": (3, 2) for n in range(2)} | {f"c{n}": (1,) for n in range(6)}
-    assert weights.mismatch(ours, theirs) == (
+    assert mismatch(ours, theirs) == (
         "expected its 9 tensors; got 6 missing: a2, a3, a4, a5, a6 and 1 more; 6 unexpected: c0, c1, c2, c3, c4 and 1 "
         "more; 2 of another shape: a0 (ours 2 x 3, theirs 3 x 2), a1 (ours 2 x 3, theirs 3 x 2): give weights of this "
         "network"
@@ -239,7 +241,7 @@ def test_a_mismatch_names_five_of_each_kind_with_totals() -> None:
 
 
 def test_equal_shapes_are_no_mismatch() -> None:
-    assert weights.mismatch({"a": (1,), "b.num_batches_tracked": ()}, {"a": (1,)}) == ""
+    assert mismatch({"a": (1,), "b.num_batches_tracked": ()}, {"a": (1,)}) == ""
 
 
 def test_a_head_of_other_classes_is_said_so(tmp_path: Path) -> None:
@@ -263,6 +265,17 @@ def test_a_file_from_before_batches_were_counted_fits(tmp_path: Path) -> None:
     assert torch.equal(model.state_dict()["head.weight"], old["head.weight"])
 
 
+def refusing(found: Mapping[str, Tensor]) -> nn.Module:
+    raise AssertionError
+
+
+def test_what_a_library_refuses_without_a_word_is_still_a_sentence(tmp_path: Path) -> None:
+    torch.save(state(), tmp_path / "tiny.one.pth")
+    listed = [published("tiny.one", tmp_path, build=refusing)]
+    with pytest.raises(Unusable, match=r"tiny.one.pth: not weights of tiny: AssertionError"):
+        weights.loaded(entry(weights=lambda: listed), Learning())
+
+
 def test_a_network_that_is_a_wrapper_itself_keeps_its_names(tmp_path: Path) -> None:
     inner = state(6)
     torch.save({f"module.{name}": value for name, value in inner.items()}, tmp_path / "tiny.pth")
@@ -283,7 +296,7 @@ def test_a_file_named_after_the_network_is_its_weights(tmp_path: Path, name: str
     assert same(found.model, state(3))
     assert not found.model.training
     assert (found.name, found.tag) == (name, "")
-    digest = weights._digest(file)[:16]
+    digest = files.sha256_of(file)[:16]
     assert found.facts == {"weights": name, "file": name, "sha256": digest, "classes": 4}
 
 
@@ -303,7 +316,7 @@ def test_any_other_file_is_prepared_for_as_the_first_published_weights_are(tmp_p
 def test_a_file_that_names_published_weights_is_those(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     torch.save(state(4), file)
-    digest = weights._digest(file)[:8]
+    digest = files.sha256_of(file)[:8]
     renamed = file.rename(tmp_path / name.replace("1234abcd", digest))
     two = published("tiny.two", tmp_path, f"https://example.org/two-{digest}.pth")
     listed = [published("tiny.one", tmp_path / "cache"), two]
@@ -394,7 +407,7 @@ def test_a_users_network_is_as_its_factory_makes_it() -> None:
     assert (found.facts["weights"], found.facts["classes"]) == ("as its factory makes them", 4)
     assert not found.model.training
     assert found.preprocessing == Preprocessing(
-        (40, 80), (45, 91), weights.IMAGENET_MEAN, weights.IMAGENET_STD, note="assumed"
+        (40, 80), (45, 91), preparation.IMAGENET_MEAN, preparation.IMAGENET_STD, note="assumed"
     )
 
 
@@ -451,7 +464,10 @@ def test_a_config_that_is_none_is_a_sentence(config: dict[str, Any]) -> None:
         weights.loaded(own, Learning())
 
 
-def test_a_network_nobody_published_weights_of_is_missing() -> None:
+def test_a_network_nobody_published_weights_of_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "other.pth").write_bytes(b"")
+    with pytest.raises(Missing, match=rf"\({tmp_path} has no file that is named after it\): give"):
+        weights.loaded(entry(), Learning(weights=str(tmp_path)))
     for unpublished in (entry(), entry(weights=list)):
         with pytest.raises(Missing, match=r"no weights are published for it: give a file tiny.pth"):
             weights.loaded(unpublished, Learning())

@@ -29,6 +29,7 @@ from pytest_archbench import baselines, weights
 from pytest_archbench.protocols import Learning, Missing, Preprocessing, Unusable, Weights
 from pytest_archbench.records import Architecture, Baseline
 from pytest_archbench.registry import ARCHITECTURES
+from pytest_archbench.weights.preparation import IMAGENET_MEAN, IMAGENET_STD
 
 PUBLISHED = Path(__file__).parents[2] / "baselines" / "published"
 SMALL_TIMM = "test_resnet"
@@ -328,7 +329,7 @@ def test_a_users_file_by_the_enum_s_name_is_those_weights(tmp_path: Path) -> Non
     torch.save({"state_dict": model.state_dict()}, tmp_path / "SqueezeNet1_1_Weights.IMAGENET1K_V1.pth.tar")
     found = weights.loaded(torchvision_entries()["squeezenet1_1"], Learning(weights=str(tmp_path)))
     assert (found.name, found.tag) == ("SqueezeNet1_1_Weights.IMAGENET1K_V1", "IMAGENET1K_V1")
-    assert found.preprocessing == Preprocessing((224, 224), 256, weights.IMAGENET_MEAN, weights.IMAGENET_STD)
+    assert found.preprocessing == Preprocessing((224, 224), 256, IMAGENET_MEAN, IMAGENET_STD)
     image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(found.model(image), model(image))

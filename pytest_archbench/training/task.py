@@ -58,7 +58,7 @@ def protocol(task: Task, train: Images, valid: Images) -> dict[str, Any]:
     """How the figures come about, as plain data."""
     recipe, learning = task.recipe, task.learning
     facts = {
-        "dataset": train.name,
+        "data": train.name,
         "train": images_facts(train),
         "valid": images_facts(valid),
         **{name: value for name, value in asdict(recipe).items() if name != "epochs"},

@@ -108,7 +108,7 @@ def test_it_learns_digits_and_says_how(tmp_path: Path) -> None:
     assert found.epochs[-1].valid_loss < found.epochs[0].valid_loss
     assert found.input_shape == (1, 8, 8)
     said = found.protocol
-    assert (said["dataset"], said["train"]["images"], said["valid"]["images"]) == ("digits", 1437, 360)
+    assert (said["data"], said["train"]["images"], said["valid"]["images"]) == ("digits", 1437, 360)
     assert (said["epochs"], said["batch_size"], said["seed"], said["deterministic"]) == (12, 32, 0, True)
     assert said["preprocessing"]["mean"] == [0.5]
     assert (tmp_path / "chancy-cpu.pth").stat().st_size == found.weights_size

@@ -180,6 +180,13 @@ def test_what_the_network_raises_is_passed_on() -> None:
         last(task(raising))
 
 
+def test_mirrored_parts_of_images_are_the_same_however_many_processes_prepare_them(tmp_path: Path) -> None:
+    recipe = Recipe(Preprocessing((8, 8), 9, (0.5,), (0.5,)), 1, batch_size=256, flip=True, random_crop=10)
+    alone, helped = (task(chancy, recipe, loaders=loaders, keep=str(tmp_path / str(loaders))) for loaders in (0, 2))
+    assert timeless(last(alone).epochs) == timeless(last(helped).epochs)
+    assert same(weights(alone), weights(helped))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ENTRIES["digits"])
 def test_every_kind_of_block_learns_digits(name: str) -> None:

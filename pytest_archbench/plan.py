@@ -27,8 +27,8 @@ NETWORKS = "architectures"
 PACKAGED = "bench_suite"
 """The package with the suite that comes along: its ``suites`` module enters suites in the table."""
 
-SMALL = ("blocks", catalogue.USER)
-"""The suites of networks small enough to be trained where there is no other data than handwritten digits."""
+SMALL = "blocks"
+"""The suite of networks small enough to be trained, where there is no other data than handwritten digits."""
 ACCURACY, TRAINING = "accuracy", "training"
 """Meters that need data."""
 
@@ -117,7 +117,8 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
     ]
     metrics = tuple(dict.fromkeys(metric for name in options.metric for metric in _named(name)))
     learned = [metric for metric in metrics if meter_of(metric).by_request]
-    suites = options.suite or (SMALL if learned and not options.arch and options.imagenet is None else ())
+    small = (SMALL, *([catalogue.USER] if mine else []))
+    suites = options.suite or (small if learned and not options.arch and options.imagenet is None else ())
     selected = catalogue.select(suites, options.arch, mine)
     chosen, left_out = _with_data(selected, options, learned) if learned else (selected, [])
     return Plan(
@@ -160,7 +161,7 @@ def _with_data(
     chosen = [entry for entry in selected if entry.name not in missing]
     said = [_lacks(dataset, names) for dataset, names in lacking.items()]
     if not chosen:
-        small = f"--archbench-suite={SMALL[0]} takes handwritten digits, which come along"
+        small = f"--archbench-suite={SMALL} takes handwritten digits, which come along"
         raise OptionError(f"--archbench-metric={learned[0]}: {'; '.join(said)}; {small}")
     return chosen, said
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from pytest_archbench.jobs import SIGNS, VERBS, Failure, Job, Stand, failure, perform
-from pytest_archbench.meters import METERS, CannotMeasure
+from pytest_archbench.meters import METERS, CannotMeasure, Meter, Part
 from pytest_archbench.meters.timing import BURSTS_PER_PLACE, Round
+from pytest_archbench.protocols import Missing, Unusable
 from pytest_archbench.records import Architecture, Conditions, Reading, Settings, Status
 
 HERE = Conditions("cpu", input_shape=(4,))
@@ -65,6 +66,42 @@ def test_a_network_is_held_until_it_is_let_go() -> None:
     assert ask(stand, "burst", "ours", 5).status == "failed", "it is held no more"
 
 
+def long(architecture: Architecture, _conditions: Conditions, _settings: Settings) -> Iterator[Part]:
+    """Three images, of which the last cannot be had where the network cannot be built."""
+    yield Part(1, 3, "images", 2.0, {})
+    yield Part(2, 3, "images", 1.0, {})
+    architecture.build()
+    yield Part(3, 3, "images", 0.0, {})
+
+
+@pytest.fixture
+def long_meter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METERS._entries, "long", Meter("long", (), long, "long"))
+
+
+@pytest.mark.usefixtures("long_meter")
+def test_a_long_measurement_is_told_part_by_part() -> None:
+    stand = Stand()
+    parts = [ask(stand, "begin", job(meter="long")), ask(stand, "advance")]
+    assert not stand.idle, "its network is held, and what it has started is no left-over"
+    parts.append(ask(stand, "advance"))
+    assert [(part.done, part.whole) for part in parts] == [(1, False), (2, False), (3, True)]
+    assert stand.idle
+    assert ask(stand, "advance").status == "failed", "nothing is under way any more"
+
+
+@pytest.mark.usefixtures("long_meter")
+def test_a_long_measurement_that_fails_or_is_let_go_is_over() -> None:
+    stand = Stand()
+    for part in ("begin", job(wrong, "long")), ("advance",):
+        assert isinstance(ask(stand, *part), Part)
+    assert ask(stand, "advance").message.startswith("LookupError: no such head")
+    assert stand.idle
+    ask(stand, "begin", job(meter="long"))
+    ask(stand, "close")
+    assert stand.idle
+
+
 def test_what_fails_to_open_is_not_held() -> None:
     stand = Stand()
     assert ask(stand, "open", "ours", job(wrong)).status == "failed"
@@ -79,7 +116,8 @@ def test_it_knows_with_what_it_runs() -> None:
 
 
 def test_every_verb_is_tried_here() -> None:
-    assert set(VERBS) == {"measure", "open", "move", "burst", "round", "close", "versions"}
+    asked = {"measure", "begin", "advance", "open", "move", "burst", "round", "close", "versions"}
+    assert set(VERBS) == asked
 
 
 def test_a_network_says_itself_what_is_wrong() -> None:
@@ -122,6 +160,8 @@ def test_what_cannot_be_done_is_a_failure(verb: Any, arguments: tuple[Any, ...])
     ("error", "status"),
     [
         (CannotMeasure("no sensor"), "skipped"),
+        (Missing("no weights are published"), "skipped"),
+        (Unusable("val: expected folders of classes"), "failed"),
         (MemoryError(), "oom"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), "oom"),
         (RuntimeError("CUDA error: out of memory"), "oom"),
@@ -141,7 +181,8 @@ def test_what_cannot_be_done_is_a_failure(verb: Any, arguments: tuple[Any, ...])
 def test_what_an_exception_means(error: BaseException, status: Status) -> None:
     found = failure(error)
     assert found.status == status
-    assert found.message == (str(error) if status == "skipped" else f"{type(error).__name__}: {error}")
+    ours = status == "skipped" or isinstance(error, Unusable)  # a sentence for the user as it is
+    assert found.message == (str(error) if ours else f"{type(error).__name__}: {error}")
 
 
 def test_every_sign_of_a_lost_gpu_is_a_crash() -> None:

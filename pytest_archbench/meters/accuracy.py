@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -124,7 +125,7 @@ def order(count: int, seed: int) -> list[int]:
 def _protocol(images: Images, loaded: Loaded, learning: Learning) -> dict[str, Any]:
     """How the accuracy is taken, as plain data."""
     preprocessing = {name: value for name, value in asdict(loaded.preprocessing).items() if name != "note"}
-    return {
+    facts = {
         "data": images.name,
         "split": images.split,
         "images": images.identity,
@@ -133,6 +134,8 @@ def _protocol(images: Images, loaded: Loaded, learning: Learning) -> dict[str, A
         "seed": learning.seed,
         "amp": learning.amp,
     }
+    plain: dict[str, Any] = json.loads(json.dumps(facts))  # as a journal gives it back, to be compared with that
+    return plain
 
 
 def _file(architecture: Architecture, conditions: Conditions, learning: Learning) -> Path:

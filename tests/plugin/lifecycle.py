@@ -193,3 +193,13 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
 
 def lines_of(output: str, start: str) -> Iterator[str]:
     return (line for line in output.splitlines() if line.startswith(start))
+
+
+def only(rows: list[dict[str, Any]], name: str, metric: str = "latency") -> list[dict[str, Any]]:
+    """Rows of one network and metric."""
+    return [row for row in rows if (row["architecture"], row["metric"]) == (name, metric)]
+
+
+def outcomes(row: Mapping[str, Any]) -> list[str]:
+    """A row's verdicts in a word each."""
+    return [verdict["outcome"] for verdict in row["verdicts"]]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lifecycle import SLEEPING, Ran, bench, journal, run, write
+from lifecycle import SLEEPING, Ran, bench, journal, only, outcomes, run, write
 
 from pytest_archbench import history, own, store
 
@@ -57,14 +56,6 @@ def first(tmp_path_factory: pytest.TempPathFactory, temporary: Mapping[str, str]
     folder = tmp_path_factory.mktemp("first")
     write(folder, {"nets.py": USUAL, "pyproject.toml": PROJECT})
     return bench(folder, "--archbench-processes=3", env=temporary)
-
-
-def only(rows: list[dict[str, Any]], name: str, metric: str = "latency") -> list[dict[str, Any]]:
-    return [row for row in rows if (row["architecture"], row["metric"]) == (name, metric)]
-
-
-def outcomes(row: Mapping[str, Any]) -> list[str]:
-    return [verdict["outcome"] for verdict in row["verdicts"]]
 
 
 def test_a_time_is_spread_over_as_many_processes_as_asked_for(first: Ran) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -53,20 +53,26 @@ class Plan:
     def cases(self, metric: str) -> list[Case]:
         """The cases of one metric, by architecture, device and batch size.
 
-        A metric that no device changes is taken once per architecture, at batch size 1, under the first device's name.
+        A metric that no device changes is taken once per architecture, at batch size 1, under the first device's name;
+        one of a training at the batch size of the network's recipe.
         """
         if metric not in self.metrics:
             return []
         per_device = METRICS[metric].per_device
         places = self.devices if per_device else self.devices[:1]
         sizes = self.options.batch_size if per_device else (1,)
-        trained = meter_of(metric).name == TRAINING
-        return [
-            Case(architecture, metric, conditions)
-            for architecture in self.architectures
-            if architecture.recipe is not None or not trained
-            for conditions in self._conditions(architecture, places, sizes)
-        ]
+        if meter_of(metric).name == TRAINING:
+            return [case for batch, entry in self._trained() for case in self._cases(entry, metric, places, (batch,))]
+        return [case for entry in self.architectures for case in self._cases(entry, metric, places, sizes)]
+
+    def _trained(self) -> list[tuple[int, Architecture]]:
+        """The networks that have a recipe, each with the batch size that it is trained with."""
+        return [(entry.recipe.batch_size, entry) for entry in self.architectures if entry.recipe is not None]
+
+    def _cases(
+        self, entry: Architecture, metric: str, places: Sequence[Device], sizes: Sequence[int]
+    ) -> Iterator[Case]:
+        return (Case(entry, metric, conditions) for conditions in self._conditions(entry, places, sizes))
 
     @property
     def learns(self) -> bool:
@@ -143,7 +149,7 @@ def _named(name: str) -> tuple[str, ...]:
     if name not in METRICS and name in METERS:
         return (*METERS[name].metrics, *METERS[name].beside)
     if name not in METRICS:
-        known = [*METRICS, *METERS]
+        known = {*METRICS, *METERS}
         raise UnknownName(f"unknown metric {name!r}: {near(name, known)}")
     return (METRICS.resolve(name),)
 

@@ -17,7 +17,7 @@ from pytest_archbench.meters import METERS, meter_of
 from pytest_archbench.meters.latency import CONVENTIONS, rates
 from pytest_archbench.records import Case, Measurement, Metric, Settings, Trial, Verdict
 from pytest_archbench.registry import METRICS
-from pytest_archbench.runner import TIMING, Answered, Runner, device_lock
+from pytest_archbench.runner import TIMING, Answered, Runner, Watch, device_lock
 from pytest_archbench.units import readable
 from pytest_archbench.worker import Worker
 
@@ -43,11 +43,13 @@ class Arena:
     _apart: Worker | None = None
     _duels: dict[str, Duel | SideFailed] = field(default_factory=dict)
 
-    def bout(self, case: Case, here: Runner) -> Bout:
-        """Measure both sides of a case and compare them; never raises for what a network does."""
+    def bout(self, case: Case, here: Runner, watch: Watch | None = None) -> Bout:
+        """Measure both sides of a case and compare them; never raises for what a network does. ``watch`` sees every
+        part of a long measurement of ours.
+        """
         meter = meter_of(case.metric)
         job = Job(meter.name, case.architecture, case.conditions, self.settings)
-        return self._timed(case, job) if meter.worker == TIMING else self._single(case, job, here)
+        return self._timed(case, job) if meter.worker == TIMING else self._single(case, job, here, watch)
 
     def _timed(self, case: Case, job: Job) -> Bout:
         """Times are taken in turn, in pairs of processes, until the verdict is clear."""
@@ -73,11 +75,11 @@ class Arena:
         verdict = Verdict("inconclusive", f"{case.architecture.name} {case.metric}: {measurement.message}")
         return Bout(measurement, verdict, self._account(message=str(failed)))
 
-    def _single(self, case: Case, job: Job, here: Runner) -> Bout:
+    def _single(self, case: Case, job: Job, here: Runner, watch: Watch | None) -> Bout:
         """What a machine's pace does not touch is measured once on each side."""
         with device_lock(job.conditions.device):
             answer = self._theirs(self.opponent.job(job))
-        ours, found = here.measure(case), runner.measurement(case, [Answered(answer)], self.settings)
+        ours, found = here.measure(case, watch=watch), runner.measurement(case, [Answered(answer)], self.settings)
         points = [history.of(each, self.header) for each in (ours, found)]
         account = self._account(value=found.value, message=found.message)
         if points[0] is None or points[1] is None:

@@ -82,7 +82,7 @@ class Archbench:
     def _conclude_bout(self, case: Case, session: Session, arena: Arena) -> None:
         """Judge a case against the other side, and by what was published."""
         __tracebackhide__ = True
-        bout = recalled(session.recorded.row(case)) or arena.bout(case, session.runner)
+        bout = recalled(session.recorded.row(case)) or arena.bout(case, session.runner, self._watch(session, case))
         published = _published(session, case, bout.measurement)
         compared = [verdict for verdict in published if verdict.source]  # that nothing was published is no news here
         self._record(bout.measurement, (*compared, bout.verdict), case.architecture, against=bout.account)

@@ -185,15 +185,11 @@ def _put(found: dict[str, tuple[Line, int]], name: str, line: Line, label: int) 
 
 
 def _matched(found: Mapping[str, tuple[Line, int]], keys: Mapping[str, str]) -> Iterator[int]:
-    """The label of each image, by its key in the file."""
+    """The label of each image, by its key in the file, which may speak of more images than there are: of a part of the
+    set, the whole ground truth is at hand.
+    """
     file = next((line.file for line, _ in found.values()), "the ground truth")
     unlabelled = [name for name, key in keys.items() if key not in found]
     if unlabelled:
         raise Unusable(f"{file}: expected a label for each image; got none for {some(unlabelled)}: add their lines")
-    there = set(keys.values())
-    strays = [line for key, (line, _) in found.items() if key not in there]
-    if strays:
-        raise strays[0].wrong(
-            f"an image that is there, as it is not in {len(strays):,} lines: fetch what lacks, or drop the lines"
-        )
     return (found[key][1] for key in keys.values())

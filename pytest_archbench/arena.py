@@ -11,8 +11,8 @@ from typing import Any
 from pytest_archbench import duel, grades, history, past, runner, store
 from pytest_archbench.against import Opponent
 from pytest_archbench.duel import FEWEST_PAIRS, MOST_PAIRS, Duel, Enough, SideFailed
-from pytest_archbench.jobs import Answer, Failure, Job
 from pytest_archbench.files import as_file
+from pytest_archbench.jobs import Answer, Failure, Job
 from pytest_archbench.meters import METERS, meter_of
 from pytest_archbench.meters.latency import CONVENTIONS, rates
 from pytest_archbench.records import Case, Measurement, Metric, Settings, Trial, Verdict

@@ -13,8 +13,8 @@ from pytest_archbench import inputs, judge, limits, replay, store
 from pytest_archbench.arena import Arena, race, recalled
 from pytest_archbench.baselines import key_of
 from pytest_archbench.duel import SideFailed
-from pytest_archbench.limits import Limit
 from pytest_archbench.judge import speaking
+from pytest_archbench.limits import Limit
 from pytest_archbench.meters import Part, counts
 from pytest_archbench.outcomes import RESULTS, worst
 from pytest_archbench.records import Architecture, Baseline, Case, Conditions, Measurement, Number, Verdict
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from pytest_archbench.runner import Watch
-
     from pytest_archbench.session import Session
 
 PROPERTY = "archbench"

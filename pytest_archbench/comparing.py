@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from pytest_archbench import history, meters  # noqa: F401  (meters enters the metrics)
+from pytest_archbench.grades import against
 from pytest_archbench.levels import differing
 from pytest_archbench.outcomes import RESULTS
-from pytest_archbench.grades import against
 from pytest_archbench.records import Outcome, Point, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.store import Run

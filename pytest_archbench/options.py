@@ -174,13 +174,12 @@ def maybe_folder(text: str) -> Path | None:
 
 def budget(text: str) -> Budget:
     """``"1%"``, ``"5000"`` or both with a comma between them -> a risk, a number of images; neither for no text."""
-    found: dict[str, Any] = {}
+    images, risks = [], []
     for part in names(text):
-        kind: tuple[str, Callable[[str], Any]] = ("images", count) if re.fullmatch("[0-9]+", part) else ("risk", fraction)
-        if kind[0] in found:
-            raise ValueError("expected one risk and one number of images, such as 1%,5000")
-        found[kind[0]] = kind[1](part)
-    return Budget(**found)
+        (images if re.fullmatch("[0-9]+", part) else risks).append(part)
+    if max(len(images), len(risks)) > 1:
+        raise ValueError("expected one risk and one number of images, such as 1%,5000")
+    return Budget(sum(map(count, images)), sum(map(fraction, risks)))
 
 
 def perhaps(text: str) -> int:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,28 +14,30 @@ from typing import Any
 import pytest
 from filelock import FileLock, Timeout
 
-from pytest_archbench import against, environment, grades, hooks, nodes, outputs, own, plan, store
+from pytest_archbench import against, environment, hooks, nodes, outputs, own, plan, store
 from pytest_archbench.against import Opponent
 from pytest_archbench.arena import Arena
 from pytest_archbench.catalogue import CatalogueError
+from pytest_archbench.certainty import is_certain
 from pytest_archbench.checks import PROPERTY
 from pytest_archbench.claims import FEWEST
 from pytest_archbench.files import as_file
-from pytest_archbench.judge import speaking
 from pytest_archbench.meters import Part, meter_of
 from pytest_archbench.options import OPTIONS
 from pytest_archbench.plan import Plan
 from pytest_archbench.progress import Progress, summarise
 from pytest_archbench.records import Architecture, Case
-from pytest_archbench.registry import METRICS, UnknownName
+from pytest_archbench.registry import UnknownName
 from pytest_archbench.replay import Beside
 from pytest_archbench.resume import Recorded
-from pytest_archbench.runner import Answered, Runner, measurement
+from pytest_archbench.runner import Runner
 from pytest_archbench.yardsticks import Yardsticks
 
 MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError, against.NoOpponent)
 LEARNED = "learned"
 """Folder in ``--archbench-out`` of checkpoints, trained weights and what became of each image, by run."""
+FREE = ("keep", "download", "loaders", "evaluation_batch")
+"""Of what is asked for with a learning: what a resumed run may ask for otherwise, since no result depends on it."""
 MISTAKE = "archbench_mistake"
 """Under which an xdist worker hands its controller a sentence for the user."""
 RUN = "archbench_run"
@@ -130,10 +132,10 @@ class Session:
         return {**header, "environment": {**header["environment"], **asked, **against, **learning}}
 
     def _asked_of_learning(self) -> dict[str, Any]:
-        """What evaluations and trainings were asked for with, as plain data."""
+        """What evaluations and trainings were asked for with that decides about their results, as plain data."""
         asked = asdict(self.plan.options.settings(self.config.rootpath, self.out).learning)
-        del asked["keep"]
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
+        deciding = {name: value for name, value in asked.items() if name not in FREE}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in deciding.items()}
 
     def _opponent(self) -> Opponent | None:
         """The other side that was asked for. Raises: NoOpponent."""
@@ -165,17 +167,7 @@ class Session:
 
     def is_settled(self, case: Case, part: Part) -> bool:
         """Whether an evaluation may end with this part: every verdict of its metrics that were asked for is certain."""
-        learning = self.settings.learning
-        if not learning.risk or not part.readings:
-            return False
-        asked = [metric for metric in meter_of(case.metric).metrics if metric in self.plan.metrics]
-        risk = learning.risk / len(asked)  # shared by those that end together
-        return all(self._is_certain(replace(case, metric=metric), part, risk) for metric in asked)
-
-    def _is_certain(self, case: Case, part: Part, risk: float) -> bool:
-        found = measurement(case, [Answered(part.readings)], self.settings)
-        figures = speaking(self.published, case.architecture, found)
-        return grades.settled(found, figures, self.yardsticks.counterpart(found), METRICS[case.metric], risk)
+        return is_certain(case, part, self.plan.metrics, self.published, self.yardsticks, self.settings)
 
     # Collecting
 

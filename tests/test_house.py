@@ -26,7 +26,7 @@ FLOORS = (
     ("worker", "yardsticks"),
     ("duel", "against"),
     ("runner", "tally"),
-    ("arena",),
+    ("arena", "certainty"),
     ("report", "checks", "progress"),
     ("outputs",),
     ("session", "cli"),

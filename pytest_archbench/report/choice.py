@@ -5,14 +5,14 @@ others. Pure: from a frame of networks to frozen records.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench.bounds import BOUNDS, Bound
 from pytest_archbench.registry import UnknownName, near
-from pytest_archbench.report.columns import COLUMNS, UNPUBLISHED, measured
+from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Candidate:
     """A network that was measured at the chosen place: its ``values`` in base units by column, the absent left out.
 
     ``origin`` is ``measured`` or the source that published the row; ``sources`` says whose each accuracy is. ``label``
-    is the network's name, and what tells it from others here of that name.
+    is the network's name, and what tells it from others here of that name. ``data`` is what its top-1 is of, empty
+    where none is known.
     """
 
     network: str
@@ -45,6 +46,7 @@ class Candidate:
     values: Mapping[str, float]
     sources: Mapping[str, str]
     conditions: Mapping[str, Any]
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,13 @@ def choose(
 ) -> Choice:
     """The networks of ``frames.networks`` on ``device`` at ``batch_size`` that keep to ``bounds``.
 
-    By falling top-1, then rising latency, then name; those without a known top-1 come last. A value that is missing
-    keeps to no bound.
+    By falling top-1, then rising latency, then name; those without a known top-1 come last. Where these are of several
+    data sets, which do not compare, those of the fullest come first. A value that is missing keeps to no bound.
     """
     tried, records = failures or {}, networks.to_dict("records")
     here = [record for record in records if (record["device"], record["batch_size"]) == (device, batch_size)]
     candidates = _candidates([record for record in here if _measured_there(record) or _place(record) not in tried])
+    sets = _data_sets(candidates)
     names = {each.network for each in candidates}
     absent = dict.fromkeys(record["architecture"] for record in records if record["architecture"] not in names)
     judged = [(each, _reasons(each, bounds, tried.get((each.network, device, batch_size), {}))) for each in candidates]
@@ -101,7 +104,7 @@ def choose(
         device,
         batch_size,
         dict(bounds),
-        tuple(sorted((each for each, reasons in judged if not reasons), key=_order)),
+        tuple(sorted((each for each, reasons in judged if not reasons), key=lambda each: _order(each, sets))),
         tuple(sorted(excluded, key=lambda each: (each.candidate is None, each.label))),
         tuple(_nearest(BOUNDS[key], bound, candidates) for key, bound in bounds.items()),
     )
@@ -171,6 +174,8 @@ def _candidates(here: Sequence[Record]) -> list[Candidate]:
     for record in here:
         rows[record["architecture"]].append(record)
     shared = _differing(("origin",), here)
+    if len({record["top1_data"] for record in here if record["top1_data"]}) > 1:
+        shared.append("top1_data")
     return [_candidate(record, (*shared, *_differing(UNDER, rows[record["architecture"]]))) for record in here]
 
 
@@ -180,7 +185,11 @@ def _differing(keys: Iterable[str], rows: Sequence[Record]) -> list[str]:
 
 def _candidate(record: Record, telling: Sequence[str]) -> Candidate:
     name = record["architecture"]
-    told = [record[key] if key == "origin" else f"{key.replace('_', ' ')} {record[key]}" for key in telling]
+    told = [
+        record[key] if key in ("origin", "top1_data") else f"{key.replace('_', ' ')} {record[key]}"
+        for key in telling
+        if key != "top1_data" or record[key]
+    ]
     return Candidate(
         name,
         f"{name} ({', '.join(told)})" if told else name,
@@ -188,12 +197,19 @@ def _candidate(record: Record, telling: Sequence[str]) -> Candidate:
         {key: value for key in QUANTITIES if measured(value := record[HELD.get(key, key)])},
         {key: record[f"{key}_source"] for key in SOURCED if record[f"{key}_source"]},
         {key: record[key] for key in UNDER},
+        record["top1_data"] or "",
     )
 
 
-def _order(each: Candidate) -> tuple[float, float, str]:
+def _data_sets(candidates: Iterable[Candidate]) -> list[str]:
+    """What the candidates' accuracies are of, the fullest first, then by name; the empty text, of none, last."""
+    counts = Counter(each.data for each in candidates)
+    return sorted(counts, key=lambda name: (not name, -counts[name], name))
+
+
+def _order(each: Candidate, sets: Sequence[str]) -> tuple[int, float, float, str]:
     values = each.values
-    return -values.get("top1", -math.inf), values.get("latency", math.inf), each.label
+    return sets.index(each.data), -values.get("top1", -math.inf), values.get("latency", math.inf), each.label
 
 
 def _reasons(each: Candidate, bounds: Mapping[str, float], failed: Mapping[str, str]) -> tuple[Reason, ...]:
@@ -218,7 +234,7 @@ def _reason(each: Candidate, bound: Bound, most: float, failed: Mapping[str, str
 
 def _unknown(key: str, origin: str) -> str:
     column = COLUMNS[key]
-    if column.absence == UNPUBLISHED:
+    if key in SOURCED:
         return f"no {column.name} known"
     return f"{column.name} {'not measured' if origin == MEASURED else f'not published by {origin}'}"
 

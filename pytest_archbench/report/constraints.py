@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pytest_archbench.records import Baseline
-from pytest_archbench.report.frames import NETWORK, legible
+from pytest_archbench.report.cells import legible
+from pytest_archbench.report.frames import NETWORK
 
 GIB = 2.0**30
 MEMORY_LIMITS = (0.7 * GIB, 1.0 * GIB, 1.4 * GIB)
@@ -19,7 +20,7 @@ RATE_LIMITS = (15.0, 30.0, 60.0)
 COUNT = 5
 
 JUDGED_BY = ("top1", "image_rate", "peak_memory")
-TABLE = ("origin", "device", "max_memory", "min_rate", "rank", "architecture", "input_shape", *JUDGED_BY)
+TABLE = ("origin", "device", "max_memory", "min_rate", "rank", "architecture", "input_shape", "top1_data", *JUDGED_BY)
 _NOTE = re.compile(r"memory <=(?P<memory>[\d.]+)GB; speed >=(?P<rate>[\d.]+)FPS; listed top-1 (?P<top1>[\d.]+)")
 
 
@@ -105,14 +106,15 @@ def under_limits(
     rates: Sequence[float] = RATE_LIMITS,
     count: int = COUNT,
 ) -> pd.DataFrame:
-    """The best networks on each device under each pair of limits, one row per rank, with the columns ``TABLE``.
+    """The best networks on each device under each pair of limits, one row per rank, with the columns ``TABLE``, those
+    whose accuracies are of other data apart.
 
     Base units: B, img/s, top-1 as a fraction. A pair of limits that no network keeps to has no row.
     """
     at_batch = frame[frame["batch_size"] == batch_size]
     found = [
         best.assign(max_memory=limit, min_rate=rate, rank=range(1, len(best) + 1))
-        for _, rows in at_batch.groupby("origin", sort=False)
+        for _, rows in at_batch.groupby(["origin", "top1_data"], sort=False, dropna=False)
         for device in rows["device"].unique()
         for limit in memory
         for rate in rates

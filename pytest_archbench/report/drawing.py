@@ -9,19 +9,19 @@ from typing import Literal, get_args
 from pytest_archbench.registry import near
 from pytest_archbench.report.columns import COLUMNS
 
-Kind = Literal["balls", "bars", "lines"]
-BATCH_SIZE = "batch_size"
+Kind = Literal["balls", "bars", "lines", "curves"]
+BATCH_SIZE, EPOCH = "batch_size", "epoch"
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A column of the frame (a key of ``columns.COLUMNS``, or ``batch_size``) along a linear or logarithmic scale."""
+    """A key of ``columns.COLUMNS``, ``batch_size`` or ``epoch``, along a linear or logarithmic scale."""
 
     column: str
     log: bool = False
 
     def __post_init__(self) -> None:
-        if self.column != BATCH_SIZE:
+        if self.column not in (BATCH_SIZE, EPOCH):
             _require_column("an axis", self.column)
 
 
@@ -59,10 +59,11 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure: balls (or dots, without ``size``) at x and y; sorted bars of y; or a line of y over x per network.
+    """A figure: balls (or dots, without ``size``) at x and y; sorted bars of y; a line of y over x per network; or the
+    curve of each row's y over the epochs of its training.
 
-    Bars have no ``x``. ``size`` is the column that the area of a ball is proportional to. ``note`` is one sentence
-    below the title.
+    Bars have no ``x``. ``size`` is the column that the area of a ball is proportional to, ``beside`` the one whose
+    curve is dashed. ``note`` is one sentence below the title.
     """
 
     kind: Kind
@@ -71,6 +72,7 @@ class Drawing:
     x: Axis | None = None
     size: str = ""
     note: str = ""
+    beside: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -79,6 +81,8 @@ class Drawing:
             raise ValueError(f"a drawing of {self.kind}: {'bars have no x' if self.x else 'give it an x'}")
         if self.size:
             _require_column("the size of balls", self.size)
+        if self.beside:
+            _require_column("the dashed curve", self.beside)
 
 
 def _require_column(what: str, column: object) -> None:

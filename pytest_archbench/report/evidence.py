@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from pytest_archbench.claims import FEWEST
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
-from pytest_archbench.report.frames import MEASURED, NETWORK, legible, side
+from pytest_archbench.report.frames import MEASURED, NETWORK, side
+from pytest_archbench.report.provenance import comparable, contests
 
 MOST_NAMES = 14
 """Names that a sentence lists before it counts the rest."""
@@ -30,12 +32,12 @@ class Setting:
 
 
 def networks(frame: pd.DataFrame, needs: Sequence[str]) -> pd.DataFrame:
-    """Each network once (the first of its rows) that has a positive finite number in all of ``needs``.
+    """Each network once (the first of its rows) that has a positive finite number in all of ``needs``, of one data set.
 
     ``name`` is the architecture's, with the side of its input where it is there at several.
     """
     values = frame[list(needs)].to_numpy(dtype=float)
-    having = frame[(np.isfinite(values) & (values > 0)).all(axis=1)]
+    having = comparable(frame[(np.isfinite(values) & (values > 0)).all(axis=1)], needs)
     once = having.drop_duplicates(NETWORK)
     several = once.duplicated("architecture", keep=False)
     sides = once["input_shape"].map(lambda shape: f" at {side(shape)}")
@@ -75,7 +77,8 @@ def subject(rows: pd.DataFrame, needs: Sequence[str]) -> str:
     foreign = rows.loc[rows["top1_source"] != rows["origin"], "top1_source"].dropna().map(legible).unique()
     if len(foreign) and any("top1" in (key, *COLUMNS[key].of) for key in needs):
         said += f" with the top-1 of {listed(list(foreign))}"
-    return said
+    data = [name for title, _ in contests(rows, needs) if (name := title)]
+    return f"{said}, whose accuracy is of {listed(data)}" if data else said
 
 
 def most(frame: pd.DataFrame, needs: Sequence[str]) -> int:

@@ -14,14 +14,20 @@ import pandas as pd
 
 from pytest_archbench.registry import Registry
 from pytest_archbench.report import fits
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
-from pytest_archbench.report.drawing import Axis, Drawing, Panel
-from pytest_archbench.report.frames import CONDITIONS, NETWORK, legible, side
+from pytest_archbench.report.drawing import EPOCH, Axis, Drawing, Panel
+from pytest_archbench.report.frames import CONDITIONS, MEASURED, NETWORK, side
+from pytest_archbench.report.provenance import contests, points
 
 Draw = Callable[[pd.DataFrame], Drawing]
 
 ONE_BATCH_SIZE = (
     "no network has two batch sizes on one device. To measure: `pytest --archbench --archbench-batch-size=1,2,4,8,16`."
+)
+ONE_EPOCH = (
+    "no network of this run was trained for two epochs."
+    " To measure: `pytest --archbench --archbench-suite=blocks --archbench-metric=training`."
 )
 SETTING = tuple(key for key in CONDITIONS if key != "batch_size")
 SMALLEST, LARGEST = 1e-20, 1e20
@@ -30,18 +36,22 @@ SMALLEST, LARGEST = 1e-20, 1e20
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A figure of the report: what it shows and the columns that it cannot do without."""
+    """A figure of the report: what it shows and the columns that it cannot do without.
+
+    ``otherwise`` says what else it needs, and the command that gives it.
+    """
 
     name: str
     title: str
     needs: tuple[str, ...]
     draw: Draw
+    otherwise: str = ""
 
     def lacking(self, frame: pd.DataFrame) -> str:
         """What keeps the figure from being drawn and what helps; empty where it can be drawn."""
         rows = usable(frame, self.needs)
         if not rows.empty:
-            return "" if self.draw(rows).panels else f"{self.title}: {ONE_BATCH_SIZE}"
+            return "" if self.draw(rows).panels else f"{self.title}: {self.otherwise or ONE_BATCH_SIZE}"
         parts = dict.fromkeys(part for key in self.needs for part in COLUMNS[key].of or (key,))
         absent = [key for key in parts if not (frame[key] > 0).any()]
         names = ", ".join(COLUMNS[key].name for key in absent or self.needs)
@@ -63,11 +73,11 @@ class Chart:
 FIGURES: Registry[Chart] = Registry("figure")
 
 
-def figure(name: str, *, title: str, needs: Sequence[str]) -> Callable[[Draw], Draw]:
+def figure(name: str, *, title: str, needs: Sequence[str], otherwise: str = "") -> Callable[[Draw], Draw]:
     """Register a pure function ``frame -> Drawing``; the frame it gets is ``usable`` in all of ``needs``."""
 
     def register(draw: Draw) -> Draw:
-        FIGURES.add(name, Chart(name, title, tuple(needs), draw))
+        FIGURES.add(name, Chart(name, title, tuple(needs), draw, otherwise))
         return draw
 
     return register
@@ -81,17 +91,27 @@ def usable(frame: pd.DataFrame, needs: Iterable[str]) -> pd.DataFrame:
 
 
 def balls(frame: pd.DataFrame, x: Axis, y: Axis, size: str) -> Drawing:
-    """Each network once, larger balls below smaller ones, with the Pareto front of all."""
-    networks = _networks(usable(frame, (x.column, y.column, size))).sort_values(size, ascending=False, kind="stable")
+    """Each network once, larger balls below smaller ones, with the Pareto front of all; a panel for each data set that
+    their accuracies are of.
+    """
+    keys = (x.column, y.column, size)
+    panels = [_cloud(title, rows, x, y, size) for title, rows in contests(usable(frame, keys), keys)]
     note = "The area of a ball shows its {}; dashed: the Pareto front."
-    panel = Panel(tuple(networks.index), front=fits.front(networks, x.column, y.column))
-    return Drawing("balls", y, _filled([panel]), x, size, note.format(COLUMNS[size].name))
+    return Drawing("balls", y, _filled(panels), x, size, note.format(COLUMNS[size].name))
+
+
+def _cloud(title: str, rows: pd.DataFrame, x: Axis, y: Axis, size: str = "") -> Panel:
+    networks = _networks(rows)
+    ordered = networks.sort_values(size, ascending=False, kind="stable") if size else networks
+    return Panel(tuple(ordered.index), title, front=fits.front(ordered, x.column, y.column))
 
 
 def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -> Drawing:
-    """Each network once per device and batch size, a panel for each: with the law through them, or with their front."""
+    """Each network once per device, batch size and data set, a panel for each: with the law through them, or with
+    their front.
+    """
     panels = []
-    for title, group, rows in _settings(usable(frame, (x.column, y.column))):
+    for title, group, rows in _settings(usable(frame, (x.column, y.column)), (x.column, y.column)):
         values = rows[x.column], rows[y.column]
         shape = {"law": fits.law(*values, form)} if form else {"front": fits.front(rows, x.column, y.column)}
         panels.append(Panel(tuple(rows.index), title, group, **shape))
@@ -100,8 +120,9 @@ def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -
 
 
 def bars(frame: pd.DataFrame, key: str) -> Drawing:
-    """Each network once, the best first."""
-    return Drawing("bars", Axis(key), _filled([Panel(_sorted(_networks(usable(frame, [key])), key))]))
+    """Each network once, the best first, a panel for each data set where ``key`` is of data."""
+    panels = [Panel(_sorted(_networks(rows), key), title) for title, rows in contests(usable(frame, [key]), [key])]
+    return Drawing("bars", Axis(key), _filled(panels))
 
 
 def bars_by_input(frame: pd.DataFrame, key: str) -> Drawing:
@@ -116,8 +137,43 @@ def bars_by_input(frame: pd.DataFrame, key: str) -> Drawing:
 
 def bars_by_device(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once per device and batch size, the best first, a panel for each."""
-    panels = [Panel(_sorted(rows, key), title, group) for title, group, rows in _settings(usable(frame, [key]))]
+    panels = [Panel(_sorted(rows, key), title, group) for title, group, rows in _settings(usable(frame, [key]), [key])]
     return Drawing("bars", Axis(key), _filled(panels))
+
+
+def bars_of_training(frame: pd.DataFrame, key: str) -> Drawing:
+    """Each network once per data set and device, the best first, a panel for each. The batch of a training is its
+    recipe's, and said with it.
+    """
+    panels = [
+        Panel(_sorted(_networks(rows), key), _joined(data, title))
+        for data, of_data in contests(usable(frame, [key]), [key])
+        for title, rows in devices(of_data)
+    ]
+    return Drawing("bars", Axis(key), _filled(panels))
+
+
+def curves(frame: pd.DataFrame, key: str, beside: str) -> Drawing:
+    """A line for each network over the epochs of its training, a panel for each data set; ``beside`` is dashed.
+
+    What others published of these networks stands where its training ended. A network that was trained for one epoch
+    has no line.
+    """
+    panels = [Panel(_trained(rows, key), title) for title, rows in contests(usable(frame, [key]), [key])]
+    shown = [label for panel in panels for label in panel.rows]
+    published = frame.loc[shown, "origin"].ne(MEASURED).any()
+    note = f"Solid: {COLUMNS[key].name}; dashed: {COLUMNS[beside].name}."
+    note += " Hollow: as published, after the last epoch." if published else ""
+    return Drawing("curves", Axis(key), _filled(panels), Axis(EPOCH), note=note, beside=beside)
+
+
+def _trained(rows: pd.DataFrame, key: str) -> tuple[int, ...]:
+    """Rows with a line, the best first, then what was published of the same networks."""
+    once = rows.loc[list(_sorted(_networks(rows), key))]
+    lengths = once[f"{key}_epochs"].map(lambda curve: len(points(curve)))
+    ours = once[once["origin"].eq(MEASURED) & (lengths > 1)]
+    theirs = once[once["origin"].ne(MEASURED) & (lengths > 0) & once["topology"].isin(ours["topology"])]
+    return (*ours.index, *theirs.index)
 
 
 def lines(frame: pd.DataFrame, key: str) -> Drawing:
@@ -152,12 +208,19 @@ def devices(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield _title(setting), rows
 
 
-def _settings(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(title, batch size, rows) of each device, the batch size with the most networks first, then the smaller."""
+def _settings(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(title, batch size, rows) of each data set and device, the batch size with the most networks first, then the
+    smaller.
+    """
     sizes = frame.groupby("batch_size", dropna=False)["architecture"].nunique()
     for size in sorted(sizes.index, key=lambda each: (-sizes[each], each)):
-        for title, rows in devices(frame[frame["batch_size"].eq(size)]):
-            yield f"{title}, batch {_whole(size)}", str(_whole(size)), rows.drop_duplicates(NETWORK)
+        for data, rows_of_data in contests(frame[frame["batch_size"].eq(size)], keys):
+            for title, rows in devices(rows_of_data):
+                yield _joined(data, f"{title}, batch {_whole(size)}"), str(_whole(size)), rows.drop_duplicates(NETWORK)
+
+
+def _joined(data: str, title: str) -> str:
+    return f"{data}: {title}" if data else title
 
 
 def _title(setting: Sequence[Any]) -> str:
@@ -225,10 +288,9 @@ def memory_size(frame: pd.DataFrame) -> Drawing:
 @figure("density_top1", title="Accuracy density against top-1 accuracy", needs=("accuracy_density", "top1"))
 def density_top1(frame: pd.DataFrame) -> Drawing:
     """Bianco et al. 2018, Fig. 2 (b)."""
-    networks = _networks(frame)
-    panel = Panel(tuple(networks.index), front=fits.front(networks, "top1", "accuracy_density"))
-    density = Axis("accuracy_density", log=True)
-    return Drawing("balls", density, _filled([panel]), Axis("top1"), note="Dashed: the Pareto front.")
+    top1, density = Axis("top1"), Axis("accuracy_density", log=True)
+    panels = [_cloud(title, rows, top1, density) for title, rows in contests(frame, ("top1", "accuracy_density"))]
+    return Drawing("balls", density, _filled(panels), top1, note="Dashed: the Pareto front.")
 
 
 @figure("time_batch", title="Time per image against batch size", needs=("image_latency",))
@@ -260,11 +322,25 @@ _ranking("accuracy_density", "Accuracy density: top-1 per million parameters", "
 _ranking("operation_density", "Top-1 accuracy per billion operations", "operation_density")
 _ranking("operations_networks", "Operations by network", "macs")
 _ranking("params_networks", "Parameters by network", "params")
-# hei4/pytorch-efficient-architecture, the charts by block type.
-_ranking("train_accuracy", "Training accuracy by network", "train_accuracy", bars_by_input)
-_ranking("valid_accuracy", "Validation accuracy by network", "valid_accuracy", bars_by_input)
-_ranking("train_loss", "Training loss by network", "train_loss", bars_by_input)
-_ranking("valid_loss", "Validation loss by network", "valid_loss", bars_by_input)
-_ranking("epoch_time", "Training time per epoch by network", "epoch_time", bars_by_device)
+# hei4/pytorch-efficient-architecture, the charts by block type, a panel for each data set.
+_ranking("train_accuracy", "Training accuracy by network", "train_accuracy")
+_ranking("valid_accuracy", "Validation accuracy by network", "valid_accuracy")
+_ranking("train_loss", "Training loss by network", "train_loss")
+_ranking("valid_loss", "Validation loss by network", "valid_loss")
+_ranking("epoch_time", "Training time per epoch by network", "epoch_time", bars_of_training)
+_ranking("step_time", "Time per training step by network", "step_time", bars_of_training)
+_ranking("weights_networks", "File of the trained weights by network", "weights_file_size")
 _ranking("size_networks", "Model size by network", "model_size")
 _ranking("time_networks", "Time per image by network", "image_latency", bars_by_device)
+
+
+@figure("learning_accuracy", title="Accuracy by epoch", needs=("valid_accuracy",), otherwise=ONE_EPOCH)
+def learning_accuracy(frame: pd.DataFrame) -> Drawing:
+    """hei4/pytorch-efficient-architecture, the logs of its trainings."""
+    return curves(frame, "valid_accuracy", "train_accuracy")
+
+
+@figure("learning_loss", title="Loss by epoch", needs=("valid_loss",), otherwise=ONE_EPOCH)
+def learning_loss(frame: pd.DataFrame) -> Drawing:
+    """hei4/pytorch-efficient-architecture, the logs of its trainings."""
+    return curves(frame, "valid_loss", "train_loss")

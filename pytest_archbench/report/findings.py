@@ -12,6 +12,7 @@ import pandas as pd
 
 from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.report import frames
+from pytest_archbench.report.cells import legible
 from pytest_archbench.tally import UNMEASURED, duels, tally
 
 Record = Mapping[Any, Any]
@@ -60,7 +61,7 @@ def findings(run: frames.Run) -> Findings:
     """Sort a run's verdicts; within a kind by architecture, so that two runs read alike."""
     verdicts, cases = frames.verdicts(run), frames.cases(run)
     return Findings(
-        counts={frames.legible(word): count for word, count in tally(run.rows).items()},
+        counts={legible(word): count for word, count in tally(run.rows).items()},
         failed=_records(verdicts, "outcome", FAILING),
         broken=_by_reason(_records(cases, "status", UNMEASURED)),
         improved=_records(verdicts, "outcome", ("improved",)),
@@ -96,7 +97,7 @@ def _by_reason(records: Iterable[Record]) -> list[Broken]:
 
 def place(record: Record) -> str:
     """Where a number was taken: ``cuda:0, batch 8``."""
-    return f"{frames.legible(record['device'])}, batch {frames.legible(record['batch_size'])}"
+    return f"{legible(record['device'])}, batch {legible(record['batch_size'])}"
 
 
 CHANGES = {True: ", with uncommitted changes", False: ""}
@@ -104,7 +105,7 @@ CHANGES = {True: ", with uncommitted changes", False: ""}
 
 def commit(header: Mapping[str, Any]) -> str:
     """Of which source the run speaks: ``commit b61f1d6, with uncommitted changes``."""
-    name = frames.legible(header.get("commit"))[:12]
+    name = legible(header.get("commit"))[:12]
     if name in ("", "unknown"):
         return "commit unknown"
     dirty = header.get("dirty")

@@ -1,7 +1,6 @@
 """The records of a run as pandas frames. Pure: a frame holds what the journal says, and NaN or None where it is silent.
 
-Text from the journal is untrusted: control characters and lone surrogates, which neither XML nor UTF-8 can carry, and
-signs that turn the direction of what follows are replaced here, once, so that figures and pages need not think of them.
+Text from the journal is untrusted, and replaced here, once, by what any document can carry (``cells.legible``).
 Escaping is left to whoever writes.
 """
 
@@ -10,8 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -20,6 +17,8 @@ import pandas as pd
 
 from pytest_archbench.baselines import SIZELESS
 from pytest_archbench.records import Baseline
+from pytest_archbench.report import provenance
+from pytest_archbench.report.cells import legible, number
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.stats import percentiles
 from pytest_archbench.tally import rank, words
@@ -40,9 +39,10 @@ NETWORK_METRICS = {
     "valid_accuracy": "valid_accuracy",
     "train_loss": "train_loss",
     "valid_loss": "valid_loss",
+    "weights_file_size": "weights_file_size",
 }
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
-DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", "epoch_time")
+DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", "epoch_time", "step_time")
 SOURCE_ORDER = (
     *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
     *("dpn_official", "densenet_official", "mobilenets_paper", "mobilenetv2_paper", "shufflenet_official"),
@@ -50,6 +50,8 @@ SOURCE_ORDER = (
 )
 """Whose accuracy is taken first where several print one: one evaluation of many networks, then the authors' own,
 then collections, those that trained anew last. Sources that are not named come after these, in their own order."""
+ACCOUNTED = (*provenance.EVALUATED, *provenance.CURVED)
+"""Columns of ``NETWORK_METRICS`` that are worth nothing without what they are of."""
 MEASURED = "measured"
 NETWORK = ["origin", "architecture", "input_shape"]
 """What makes a network one among those of a frame."""
@@ -67,11 +69,9 @@ QUANTITIES = tuple(COLUMNS)
 NETWORK_COLUMNS = (
     *("origin", "architecture", "family", "topology"),
     *CONDITIONS,
-    *("input_shape", *QUANTITIES, "top1_source", "top5_source", "worst"),
+    *("input_shape", *QUANTITIES, "top1_source", "top5_source"),
+    *(*provenance.WORDS, *provenance.NUMBERS, *provenance.CURVES, "worst"),
 )
-
-
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 class Run(Protocol):
@@ -82,18 +82,6 @@ class Run(Protocol):
 
     @property
     def rows(self) -> Sequence[Row]: ...
-
-
-def legible(value: object) -> str:
-    """``value`` as text on one line, with U+FFFD for what no document can carry; None is the empty text."""
-    return _UNFIT.sub("\ufffd", " ".join(("" if value is None else str(value)).split()))
-
-
-def number(value: object) -> int | float | None:
-    """``value`` where it can be computed with: a foreign journal may hold text, infinity or an endless integer."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if abs(value) <= sys.float_info.max else None
 
 
 def worst(rows: Iterable[Row]) -> str | None:
@@ -187,8 +175,8 @@ def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequenc
     Base units: params and activations in counts, macs in MAC, model_size and memories in B, latency in s per batch,
     throughput and image_rate in img/s, energy in J per image, power in W, accuracies as fractions. What no device
     changes is taken from any device of the run, at the same input. An accuracy that was not measured is the published
-    one of the topology at the same input size, ``top1_source`` naming its source. ``derived`` says what is computed
-    from what.
+    one of the topology at the same input size, ``top1_source`` naming its source. What an accuracy is of, and whether
+    two compare, is said by ``provenance``. ``derived`` says what is computed from what.
     """
     accuracies = by_rank(published, source_order)
     by_name: dict[str, list[Row]] = defaultdict(list)
@@ -199,8 +187,9 @@ def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequenc
 
 def framed(records: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
     """Records of networks as a frame with every column, numbers as float64 and NaN where there is none."""
-    frame = pd.DataFrame([derived(record) for record in records], columns=list(NETWORK_COLUMNS), dtype=object)
-    return _typed(frame, dict.fromkeys(QUANTITIES, "float64"))
+    told = dict.fromkeys((*provenance.WORDS, *provenance.CURVES))
+    frame = pd.DataFrame([told | derived(record) for record in records], columns=list(NETWORK_COLUMNS), dtype=object)
+    return _typed(frame, dict.fromkeys((*QUANTITIES, *provenance.NUMBERS), "float64"))
 
 
 def derived(record: Mapping[Any, Any]) -> dict[str, Any]:
@@ -262,8 +251,12 @@ def _rows_of_input(
         place = dict(zip(CONDITIONS, setting, strict=True))
         here = [row for row in rows if _conditions(row) == place]
         record = {"origin": MEASURED, **_identity(rows[0]), **place, "input_shape": shape}
-        record |= {metric: _last_value(here, metric) for metric in DEVICE_METRICS}
-        record |= {column: _nearest_value(known, metric, place) for metric, column in NETWORK_METRICS.items()}
+        record |= {metric: _value(_last(here, metric)) for metric in DEVICE_METRICS}
+        found = {column: _nearest(known, metric, place) for metric, column in NETWORK_METRICS.items()}
+        record |= {column: _value(row) for column, row in found.items()}
+        record |= _last_told(here, ("epoch_time", "step_time"))
+        for column in ACCOUNTED:
+            record |= provenance.of_row(column, found[column])
         record |= accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
         speaking = [row for row in known if _conditions(row) == place or _metric(row) in NETWORK_METRICS]
         yield record | {"worst": worst(speaking)}
@@ -273,22 +266,31 @@ def _metric(row: Row) -> str:
     return legible(row.get("metric"))
 
 
-def _last_value(rows: Iterable[Row], metric: str) -> float | None:
+def _value(row: Row | None) -> float | None:
+    return None if row is None else number(row.get("value"))
+
+
+def _last(rows: Iterable[Row], metric: str) -> Row | None:
     """A case that was run again stands later in the journal."""
-    found = [value for row in rows if _metric(row) == metric and (value := number(row.get("value"))) is not None]
+    found = [row for row in rows if _metric(row) == metric and _value(row) is not None]
     return found[-1] if found else None
 
 
-def _nearest_value(rows: Iterable[Row], metric: str, place: Mapping[str, Any]) -> float | None:
-    """The value found under the same conditions, else on the same device, else with the smallest batch."""
+def _last_told(rows: Sequence[Row], metrics: Iterable[str]) -> dict[str, Any]:
+    """What times of a training say of the data that was trained on."""
+    return {key: said for metric in metrics for key, said in provenance.of_row(metric, _last(rows, metric)).items()}
+
+
+def _nearest(rows: Iterable[Row], metric: str, place: Mapping[str, Any]) -> Row | None:
+    """The row found under the same conditions, else on the same device, else with the smallest batch."""
 
     def distance(row: Row) -> tuple[bool, bool, int]:
         there = _conditions(row)
         return there != place, there["device"] != place["device"], there["batch_size"] or 0
 
-    candidates = [row for row in rows if _metric(row) == metric and number(row.get("value")) is not None]
+    candidates = [row for row in rows if _metric(row) == metric and _value(row) is not None]
     nearest = min(map(distance, candidates), default=None)
-    return _last_value([row for row in candidates if distance(row) == nearest], metric)
+    return _last([row for row in candidates if distance(row) == nearest], metric)
 
 
 def accuracy(record: Mapping[str, Any], column: str, accuracies: Accuracies) -> dict[str, Any]:
@@ -298,7 +300,8 @@ def accuracy(record: Mapping[str, Any], column: str, accuracies: Accuracies) -> 
     size = side(record["input_shape"])
     for baseline in accuracies.get((record["topology"], f"{column}_accuracy"), ()):
         if size is None or baseline.input_size in (None, size):
-            return {column: baseline.value, f"{column}_source": legible(baseline.source)}
+            told = provenance.of_figure(column, baseline)
+            return {column: baseline.value, f"{column}_source": legible(baseline.source), **told}
     return {f"{column}_source": None}
 
 

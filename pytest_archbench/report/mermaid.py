@@ -52,7 +52,8 @@ def ball_chart(drawing: Drawing, title: str, frame: pd.DataFrame, looks: Mapping
     yield "```mermaid"
     yield f"%%{{init: {json.dumps(SETTINGS)}}}%%"
     yield "quadrantChart"
-    yield f"    title {title}; area for {COLUMNS[drawing.size].name}"
+    of = f" ({_label(drawing.panels[0].title)})" if drawing.panels[0].title else ""
+    yield f"    title {title}{of}; area for {COLUMNS[drawing.size].name}"
     yield f"    x-axis {_ends(rows, drawing.x)}"
     yield f"    y-axis {_ends(rows, drawing.y)}"
     points = zip(

@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pytest_archbench.report import frames, paper, tables
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.drawing import Drawing
 from pytest_archbench.report.figures import Chart
-from pytest_archbench.report.frames import legible
 from pytest_archbench.report.palette import Style
 from pytest_archbench.report.sheets import Extra
 

@@ -18,11 +18,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.choice import UNDER, failures
 from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
 from pytest_archbench.report.findings import Record, commit, findings, place
-from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, Run, cases, legible
+from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, Run, cases
 from pytest_archbench.report.plotting import digest, library
+from pytest_archbench.report.provenance import account, with_interval
 from pytest_archbench.report.sheets import Extra, Sheet
 from pytest_archbench.tally import WORDS, rank
 from pytest_archbench.units import readable
@@ -246,12 +248,14 @@ def table(networks: pd.DataFrame) -> Table:
     present = [key for key in TABLED if networks[key].notna().any()]
     conditions = [key for key in CONDITIONS if key in ALWAYS or networks[key].nunique() > 1]
     sourced = [key for key in ("top1", "top5") if key in present]
+    trained = ["training_of"] if networks["training_of"].notna().any() else []
     origins = ["origin"] if (networks["origin"] != MEASURED).any() else []
     heads = [Head("Network"), Head("Family")]
     heads += [Head(HEADINGS.get(key, key.capitalize()), numeric=key in ("batch_size", "threads")) for key in conditions]
     heads += [Head(COLUMNS[key].heading, COLUMNS[key].unit, numeric=True) for key in present]
     heads += [Head("Origin") for _ in origins]
-    heads += [Head(f"{COLUMNS[key].heading} from") for key in sourced] + [Head("Verdict")]
+    heads += [Head(f"{COLUMNS[key].heading} from") for key in sourced]
+    heads += [Head("Trained on") for _ in trained] + [Head("Verdict")]
     rows = [
         [
             Cell(clip(record["architecture"])),
@@ -259,7 +263,8 @@ def table(networks: pd.DataFrame) -> Table:
             *(_condition(record[key], head.numeric) for key, head in zip(conditions, heads[2:], strict=False)),
             *(_quantity(record, key) for key in present),
             *(_origin(record[key]) for key in origins),
-            *(_origin(record[f"{key}_source"]) for key in sourced),
+            *(_origin(account(record, key)) for key in sourced),
+            *(Cell(_text(record[key])) for key in trained),
             _verdict(record["worst"]),
         ]
         for record in networks.to_dict("records")
@@ -278,12 +283,13 @@ def _quantity(record: Record, key: str) -> Cell:
     if not measured(value):
         return Cell("", numeric=True)
     exact = repr(float(value)).removesuffix(".0")
-    return Cell(COLUMNS[key].show(value), value=exact, numeric=True)
+    return Cell(with_interval(record, key), value=exact, numeric=True)
 
 
 def _origin(source: object) -> Cell:
+    """A source's name leads to it; ``measured`` and what was measured on do not."""
     text = _text(source)
-    return Cell(text, linked=text not in ("", MEASURED))
+    return Cell(text, linked=bool(text) and text.split()[0] != MEASURED)
 
 
 def _verdict(word: object) -> Cell:

@@ -57,3 +57,8 @@ def looks(frame: pd.DataFrame) -> dict[str, Style]:
     """The style of each family of a frame of networks, the largest family first."""
     sizes = frame.drop_duplicates("architecture").groupby("family").size()
     return styles(sorted(sizes.index, key=lambda family: (-sizes[family], family)))
+
+
+def strokes(frame: pd.DataFrame) -> dict[str, Style]:
+    """A style for each topology of a frame, where networks and not families are told apart."""
+    return styles(sorted(frame["topology"].unique()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,15 +12,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pytest_archbench.report import marks
 from pytest_archbench.report.columns import COLUMNS, fixed
 from pytest_archbench.report.drawing import Axis, Drawing, Law, Panel
 from pytest_archbench.report.frames import MEASURED, NETWORK, labels
-from pytest_archbench.report.palette import MUTED, Style
+from pytest_archbench.report.palette import INK, MUTED, Style, strokes
+from pytest_archbench.report.provenance import UNCERTAIN, points
 
 Array = npt.NDArray[np.float64]
 Looks = Mapping[str, Style]
+Record = Mapping[Any, Any]
 
 KINDS = ("png", "svg", "pdf")
 METADATA: Mapping[str, Mapping[str, str | None]] = {
@@ -39,7 +42,7 @@ LARGEST_BALL = 1900.0
 """Area in square points of the largest ball, where there are few enough to leave room for it."""
 DOT = 36.0
 MOST_BARS = 80
-MOST_PANELS = 4
+MOST_PANELS = 6
 MOST_NAMED = 24
 FARTHEST_NAMED = 10
 NOTHING = (0.0, 0.0, 0.0, 0.0)
@@ -87,7 +90,7 @@ def names(name: str) -> list[str]:
 
 
 def draw(drawing: Drawing, title: str, frame: pd.DataFrame, looks: Looks) -> Figure:
-    """The figure; ``looks`` gives the style of each family. Of the panels those of the first group, at most four."""
+    """The figure; ``looks`` gives the style of each family. Of the panels those of the first group, at most six."""
     with marks.look():
         panels = [panel for panel in drawing.panels if panel.group == drawing.panels[0].group][:MOST_PANELS]
         named = frame.assign(label=labels(frame))
@@ -100,10 +103,10 @@ Shown = list[tuple[Panel, pd.DataFrame]]
 
 
 def _sheet(shown: Shown, room: Room, across: int, title: str, note: str, looks: Looks) -> tuple[Figure, list[Axes]]:
-    """Empty axes for the panels, ``across`` in a row, below the title; the key of families to the right."""
+    """Empty axes for the panels, ``across`` in a row, below the title; the key of families, if any, to the right."""
     down = -(-len(shown) // across)
     head = 0.3 + 0.2 * bool(note)
-    width, height = room.across * across + KEY, room.down * down + head
+    width, height = room.across * across + KEY * bool(looks), room.down * down + head
     drawn = marks.blank(width, height)
     drawn.text(0.12 / width, 1 - 0.1 / height, title, size=11, weight="bold", va="top", parse_math=False)
     drawn.text(0.12 / width, 1 - 0.33 / height, note, size=8.5, color=MUTED, va="top", parse_math=False)
@@ -119,7 +122,8 @@ def _sheet(shown: Shown, room: Room, across: int, title: str, note: str, looks: 
     others = ", ".join(origin for origin in origins if origin != MEASURED)
     hollow = f"hollow: {others}" if others and MEASURED in origins else ""
     drawn.text(0.12 / width, 0.08 / height, f"published: {others}" if others else "", size=7, color=MUTED)
-    marks.family_key(drawn.add_axes((1 - KEY / width, 0.16, (KEY - 0.1) / width, 0.8)), looks, hollow)
+    if looks:
+        marks.family_key(drawn.add_axes((1 - KEY / width, 0.16, (KEY - 0.1) / width, 0.8)), looks, hollow)
     return drawn, found
 
 
@@ -230,9 +234,22 @@ def _bars(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
         axes.set_yticks(rising, [_name(bars, place) for place in range(len(bars))], parse_math=False)
         axes.tick_params(axis="y", length=0, labelsize=8)
         axes.grid(visible=False, axis="y")
-        for place, value in enumerate(values):
-            axes.text(value, place, f" {fixed(value, column.decimals)}", size=8, va="center")
+        ends = _intervals(axes, bars, values, drawing.y)
+        for place, (value, end) in enumerate(zip(values, ends, strict=True)):
+            axes.text(end, place, f" {fixed(value, column.decimals)}", size=8, va="center")
     return drawn
+
+
+def _intervals(axes: Axes, bars: pd.DataFrame, values: Array, axis: Axis) -> Array:
+    """Thin lines over the 95 % intervals of bars that have one; (n,): where the number of each bar may begin."""
+    if axis.column not in UNCERTAIN:
+        return values
+    low, high = (_values(bars, axis, f"{axis.column}_{end}") for end in ("low", "high"))
+    known = np.isfinite(low) & np.isfinite(high)
+    reach = np.vstack([values - low, high - values])[:, known].clip(min=0)
+    places = np.arange(len(values))[known]
+    axes.errorbar(values[known], places, xerr=reach, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.8, capthick=0.8)
+    return np.where(known, np.maximum(values, high), values)
 
 
 def _lines(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
@@ -257,6 +274,48 @@ def _lines(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
     return drawn
 
 
+def _curves(drawing: Drawing, title: str, shown: Shown, _: Looks) -> Figure:
+    """The networks of a panel are told apart by their colours, which are not those of families: blocks are one."""
+    alone = len(shown) == 1
+    room = Room(8.2 if alone else 5.2, 5.2 if alone else 4.2, right=2.1)
+    drawn, places = _sheet(shown, room, min(len(shown), 2), title, drawing.note, {})
+    for axes, rows in zip(places, (rows for _, rows in shown), strict=True):
+        axes.set(xlabel="Epoch", ylabel=_label(drawing.y))
+        lines = [_curve(axes, drawing, row, style) for row, style in _styled(rows)]
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.margins(x=0.02, y=0.04)
+        axes.autoscale_view()
+        axes.autoscale(False)  # the names are placed where the lines now end
+        ours = [(ends[-1], name) for ends, name in lines if name]
+        marks.name_ends(axes, np.array([end for end, _ in ours]), [name for _, name in ours])
+    return drawn
+
+
+def _styled(rows: pd.DataFrame) -> Iterator[tuple[Record, Style]]:
+    """Each row with the colour of its network, whoever trained it."""
+    styles = strokes(rows)
+    for record in rows.to_dict("records"):
+        yield record, styles[record["topology"]]
+
+
+def _curve(axes: Axes, drawing: Drawing, row: Record, style: Style) -> tuple[list[tuple[float, float]], str]:
+    """One network's lines, or the mark of a published one: where they were drawn, and the name to write there."""
+    ours = row["origin"] == MEASURED
+    if drawing.beside:
+        x, y = _points(row, drawing.beside)
+        axes.plot(x, y, color=style.fill, lw=0.9, ls=(0, (3, 2)), alpha=0.75) if ours else None
+    x, y = _points(row, drawing.y.column)
+    form = {"lw": 1.3, "ms": 2.6, "mew": 0.7} if ours else {"ms": 5.0, "mew": 1.2, "mfc": "none", "ls": "none"}
+    axes.plot(x, y, marker="o", color=style.fill, **form)
+    return list(zip(x, y, strict=True)), row["label"] if ours else ""
+
+
+def _points(row: Record, key: str) -> tuple[list[int], list[float]]:
+    """Epochs, and the values after them in the unit that is shown."""
+    found = points(row[f"{key}_epochs"])
+    return [epoch for epoch, _ in found], [value / COLUMNS[key].scale for _, value in found]
+
+
 def _name(rows: pd.DataFrame, place: int) -> str:
     """A network's name, with where it was published if other rows come from elsewhere."""
     name, origin = rows["label"].iloc[place], rows["origin"].iloc[place]
@@ -264,10 +323,10 @@ def _name(rows: pd.DataFrame, place: int) -> str:
     return f"{marks.clipped(name, 24)} ({origin})" if mixed else marks.clipped(name)
 
 
-def _values(rows: pd.DataFrame, axis: Axis) -> Array:
-    """A column in the unit that is shown."""
+def _values(rows: pd.DataFrame, axis: Axis, column: str = "") -> Array:
+    """The axis's column, or another one of its quantity, in the unit that is shown."""
     scale = COLUMNS[axis.column].scale if axis.column in COLUMNS else 1.0
-    return rows[axis.column].to_numpy(dtype=float) / scale
+    return rows[column or axis.column].to_numpy(dtype=float) / scale
 
 
 def _label(axis: Axis) -> str:
@@ -282,4 +341,9 @@ def _scale(axes: Axes, x: Axis, y: Axis) -> None:
     axes.set(xscale=scales[x.log], yscale=scales[y.log], xlabel=_label(x), ylabel=_label(y))
 
 
-DRAWN: Mapping[str, Callable[[Drawing, str, Shown, Looks], Figure]] = {"balls": _balls, "bars": _bars, "lines": _lines}
+DRAWN: Mapping[str, Callable[[Drawing, str, Shown, Looks], Figure]] = {
+    "balls": _balls,
+    "bars": _bars,
+    "lines": _lines,
+    "curves": _curves,
+}

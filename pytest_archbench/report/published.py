@@ -11,7 +11,10 @@ import pandas as pd
 
 from pytest_archbench.baselines import SIZELESS
 from pytest_archbench.records import Baseline
+from pytest_archbench.report import provenance
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.frames import (
+    ACCOUNTED,
     CONDITIONS,
     DEVICE_METRICS,
     NETWORK_METRICS,
@@ -19,7 +22,6 @@ from pytest_archbench.report.frames import (
     accuracy,
     by_rank,
     framed,
-    legible,
 )
 
 KNOWN_NETWORK = {**NETWORK_METRICS, "accuracy_density": "accuracy_density"}
@@ -51,7 +53,7 @@ def _records(
 ) -> Iterator[dict[str, Any]]:
     sizes: list[int | None] = [*sorted({figure.input_size for figure in group if figure.input_size is not None})]
     for size in sizes or [None]:
-        network = {column: _value(group, metric, size) for metric, column in KNOWN_NETWORK.items()}
+        network = _network(group, size)
         here = [figure for figure in group if figure.metric in DEVICE_METRICS and figure.input_size in (size, None)]
         for device, batch_size in dict.fromkeys((figure.device, figure.batch_size) for figure in here) or [
             (None, None)
@@ -69,13 +71,27 @@ def _records(
             yield record | accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
 
 
-def _value(group: Iterable[Baseline], metric: str, size: int | None) -> float | None:
+def _network(group: Sequence[Baseline], size: int | None) -> dict[str, Any]:
+    """What no device changes, and what its accuracies are of."""
+    known = {column: _figure(group, metric, size) for metric, column in KNOWN_NETWORK.items()}
+    found: dict[str, Any] = {column: None if figure is None else figure.value for column, figure in known.items()}
+    for column in ACCOUNTED:
+        found |= provenance.of_figure(column, figure) if (figure := known[column]) else {}
+    return found
+
+
+def _value(group: Sequence[Baseline], metric: str, size: int | None) -> float | None:
+    figure = _figure(group, metric, size)
+    return None if figure is None else figure.value
+
+
+def _figure(group: Sequence[Baseline], metric: str, size: int | None) -> Baseline | None:
     """What is printed for this input size, else for none, with the most places; of parameters at any size."""
     found = [figure for figure in group if figure.metric == metric]
     fitting = [figure for figure in found if figure.input_size == size] or [
         figure for figure in found if figure.input_size is None or metric in SIZELESS
     ]
-    return min(fitting, key=lambda figure: figure.precision).value if fitting else None
+    return min(fitting, key=lambda figure: figure.precision, default=None)
 
 
 def _params(record: Mapping[str, Any]) -> float | None:

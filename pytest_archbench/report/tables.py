@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pytest_archbench.protocols import IMAGENET
 from pytest_archbench.registry import Registry
 from pytest_archbench.report import constraints
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, fixed, measured
 from pytest_archbench.report.figures import devices
-from pytest_archbench.report.frames import MEASURED, labels, legible
+from pytest_archbench.report.frames import MEASURED, labels
 from pytest_archbench.report.sheets import Sheet
 
 
@@ -85,8 +87,9 @@ def _names(rows: pd.DataFrame) -> list[str]:
 def limits(frame: pd.DataFrame) -> Iterable[Table]:
     """The most accurate networks under limits of memory and speed, a table for each device (Bianco et al., Table 3)."""
     found = constraints.under_limits(frame)
-    for (origin, device), rows in found.groupby(["origin", "device"], sort=False, dropna=False):
-        of = "" if origin == MEASURED else f" ({origin})"
+    for (origin, data, device), rows in found.groupby(["origin", "top1_data", "device"], sort=False, dropna=False):
+        told = [str(origin)] * (origin != MEASURED) + [f"top-1 on {data}"] * (data != IMAGENET)
+        of = f" ({', '.join(told)})" if told else ""
         title = f"The most accurate networks under limits: {legible(device)}, batch 1{of}"
         yield Table(title, rows, constraints.note(frame[frame["origin"] == origin], str(device)), _by_speed(rows))
 

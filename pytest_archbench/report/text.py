@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from pytest_archbench.report import mermaid
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.report.figures import FIGURES
 from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, place
-from pytest_archbench.report.frames import Run, legible
+from pytest_archbench.report.frames import MEASURED, Run
 from pytest_archbench.report.palette import looks
+from pytest_archbench.report.provenance import with_interval
 
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
-FAILED_SHARE, IMPROVED_SHARE, DUELS_SHARE, KNOWN_SHARE, TABLE_SHARE = 16_000, 4_000, 8_000, 8_000, 16_000
-LONGEST_NAME, LONGEST_SENTENCE = 80, 400
-SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory")
+FAILED_SHARE, IMPROVED_SHARE, DUELS_SHARE, KNOWN_SHARE, TABLE_SHARE = 15_000, 4_000, 7_000, 7_000, 16_000
+ACCOUNT_SHARE = 4_000
+LONGEST_NAME, LONGEST_SENTENCE, MOST_NAMES = 80, 400, 20
+SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory", "train_accuracy", "valid_accuracy")
 
 
 def summary(run: Run, networks: pd.DataFrame) -> str:
     """What failed and the ``networks`` of the run, in less than ``LIMIT`` bytes of UTF-8."""
     found = findings(run)
     verdicts = (_head(run, found), _failed(found), _improved(found), _duels(found), _known(found))
-    sections = (*verdicts, _chart(networks), _table(networks))
+    sections = (*verdicts, _chart(networks), _table(networks), _accounts(networks))
     return "\n".join(line for section in sections for line in section) + "\n"
 
 
@@ -107,11 +111,37 @@ def _table(frame: pd.DataFrame) -> Iterator[str]:
     yield "| --- | --- |" + " ---: |" * len(shown) + " --- |"
     rows = [
         f"| {code(record['architecture'])} | {_where(record)} | "
-        + "".join(f"{COLUMNS[key].show(record[key]) if measured(record[key]) else '–'} | " for key in shown)
-        + f"{escaped(_short(record['top1_source'] or ''))} |"
+        + "".join(f"{with_interval(record, key) if measured(record[key]) else '–'} | " for key in shown)
+        + f"{escaped(_short(_from(record)))} |"
         for record in frame.to_dict("records")
     ]
     yield from fitting(rows, TABLE_SHARE, "\nand {} more")
+
+
+def _from(record: Record) -> str:
+    """Whose the top-1 is, and of which data where they were measured: ``measured on digits``."""
+    source, data = record["top1_source"] or "", record["top1_data"]
+    return f"{source} on {data}" if source == MEASURED and data else source
+
+
+def _accounts(frame: pd.DataFrame) -> Iterator[str]:
+    """What each measured accuracy is of, by name: subsets, own labels, what was stopped early, trainings."""
+    of: dict[str, list[str]] = defaultdict(list)
+    for key, word in (("top1_of", "Top-1"), ("training_of", "Trained")):
+        told = frame[(frame["origin"] == MEASURED) & frame[key].notna()].drop_duplicates(["architecture", key])
+        for name, sentence_of_it in zip(told["architecture"], told[key], strict=True):
+            of[f"{word} on {sentence_of_it}"].append(name)
+    if of:
+        yield ""
+        yield "### What the accuracies are of"
+        yield ""
+        lines = [f"- {sentence(said)}: {_names(names)}" for said, names in of.items()]
+        yield from fitting(lines, ACCOUNT_SHARE, "- and {} more")
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(map(code, names[:MOST_NAMES])) + more
 
 
 def fitting(lines: Sequence[str], size: int, more: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,8 @@ import pandas as pd
 from pytest_archbench.report.columns import COLUMNS
 from pytest_archbench.report.drawing import Drawing
 from pytest_archbench.report.frames import labels
-from pytest_archbench.report.palette import Style
+from pytest_archbench.report.palette import Style, strokes
+from pytest_archbench.report.provenance import CURVES, NUMBERS, UNCERTAIN, WORDS, points, told_in
 
 IDENTITY = ("architecture", "family", "device", "batch_size", "input_shape", "origin")
 
@@ -22,21 +23,37 @@ def payload(
 ) -> dict[str, Any]:
     """Plain data for JSON: row i of every column is row i of ``networks``; a chart is its name, title and drawing."""
     present = [key for key in COLUMNS if networks[key].notna().any()]
+    beside = [*NUMBERS, *WORDS]
     return {
         "rows": {
             "label": labels(networks),
             **{key: [_plain(value) for value in networks[key]] for key in IDENTITY},
             **{key: [_plain(value) for value in networks[key]] for key in present},
+            **{key: [_plain(value) for value in networks[key]] for key in beside if networks[key].notna().any()},
+            **{key: [*map(points, networks[key])] for key in CURVES if networks[key].notna().any()},
         },
         "columns": {key: _column(key) for key in present},
         "styles": {family: asdict(style) for family, style in styles.items()},
-        "charts": [{"name": name, "title": title, **asdict(drawing)} for name, title, drawing in charts],
+        "charts": [
+            {"name": name, "title": title, **asdict(drawing), "panels": [*_panels(networks, drawing)]}
+            for name, title, drawing in charts
+        ],
     }
+
+
+def _panels(networks: pd.DataFrame, drawing: Drawing) -> Iterator[dict[str, Any]]:
+    """The panels; of curves with the colour of each row."""
+    for panel in drawing.panels:
+        rows = networks.loc[list(panel.rows)]
+        styles = strokes(rows) if drawing.kind == "curves" else {}
+        colours = {"strokes": [styles[topology].fill for topology in rows["topology"]]} if styles else {}
+        yield asdict(panel) | colours
 
 
 def _column(key: str) -> dict[str, Any]:
     column = COLUMNS[key]
-    return {name: getattr(column, name) for name in ("heading", "unit", "scale", "decimals", "better")}
+    shown = {name: getattr(column, name) for name in ("heading", "unit", "scale", "decimals", "better")}
+    return shown | {"told": told_in(key), "uncertain": key in UNCERTAIN}
 
 
 def _plain(value: Any) -> Any:

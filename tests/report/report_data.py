@@ -39,13 +39,23 @@ UNITS = {
     "energy": "J",
     "top1_accuracy": "fraction",
     "top5_accuracy": "fraction",
+    "train_accuracy": "fraction",
+    "valid_accuracy": "fraction",
+    "train_loss": "nat",
+    "valid_loss": "nat",
+    "epoch_time": "s",
+    "step_time": "s",
+    "weights_file_size": "B",
 }
+LEARNED = ("interval", "outcomes", "epochs", "protocol")
 
 
 def row(
     architecture: str, metric: str, *samples: float, verdicts: tuple[dict[str, Any], ...] = (), **given: Any
 ) -> dict[str, Any]:
-    """A journal row; ``given`` may set family, topology, status, message, notes, uncounted and any condition."""
+    """A journal row; ``given`` may set family, topology, status, message, notes, uncounted, any condition, and what
+    only accuracies and trainings have.
+    """
     ordered = sorted(samples)
     middle = len(ordered) // 2
     value = None
@@ -76,7 +86,27 @@ def row(
         "message": given.get("message", ""),
         "verdicts": list(verdicts),
         "notes": given.get("notes", []),
+        **{key: given[key] for key in LEARNED if key in given},
     }
+
+
+def evaluated(
+    name: str, data: str, value: float, count: int, metric: str = "top1_accuracy", **outcomes: Any
+) -> dict[str, Any]:
+    """A row of an accuracy on ``count`` images of ``data``, its interval a hundredth to both sides."""
+    seen = {"images": "0a", "count": count, "total": count, "correct": "", "part": "", "random": True, "risk": 0.0}
+    interval = {"low": value - 0.01, "high": value + 0.01, "confidence": 0.95}
+    protocol = {"data": data, "split": "valid", "weights": f"{name}.pth", "seed": 0}
+    return row(name, metric, value, outcomes=seen | outcomes, interval=interval, protocol=protocol)
+
+
+def trained(name: str, data: str, parts: tuple[str, str] = ("", ""), **given: Any) -> dict[str, Any]:
+    """A row of a training on ``parts`` of ``data``: the one metric in ``given``, with its value after each epoch."""
+    ((metric, epochs),) = [(key, given.pop(key)) for key in [*given] if key in UNITS]
+    protocol = {"dataset": data, "batch_size": 32, "epochs": len(epochs), "amp": ""}
+    protocol |= {split: {"images": 100, "part": part} for split, part in zip(("train", "valid"), parts, strict=True)}
+    samples = epochs if metric.endswith("_time") else epochs[-1:]
+    return row(name, metric, *samples, epochs=list(epochs), protocol=protocol, **given)
 
 
 def verdict(

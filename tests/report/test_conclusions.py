@@ -26,7 +26,7 @@ LETTERS = "abcdefgh"
 def network(name: str, **given: Any) -> dict[str, Any]:
     """A row of the frame: 1 GMAC, 10 M parameters, 70 %, 10 ms at batch 1 on the processor, 1 GiB."""
     own = {"origin": "measured", "architecture": name, "family": "a", "topology": name, "top1_source": "measured"}
-    place = {"device": "cpu", "batch_size": 1, "input_shape": "[3, 224, 224]"}
+    place = {"top1_data": "imagenet", "device": "cpu", "batch_size": 1, "input_shape": "[3, 224, 224]"}
     found = {"macs": 1e9, "params": 1e7, "top1": 0.7, "latency": 0.01, "peak_memory": GIB, "model_size": 40 * MIB}
     return {**own, **place, **found, **given}
 
@@ -296,11 +296,11 @@ def test_of_fewer_than_eight_networks_nothing_is_concluded(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "metrics"),
     [
-        ("operations_do_not_give_accuracy", "macs"),
-        ("parameters_are_used_unequally", "params"),
+        ("operations_do_not_give_accuracy", "macs,top1_accuracy"),
+        ("parameters_are_used_unequally", "top1_accuracy,params"),
         ("operations_predict_time", "macs,latency"),
-        ("throughput_bounds_accuracy", "latency"),
-        ("limits_choose_the_network", "latency,peak_memory"),
+        ("throughput_bounds_accuracy", "latency,top1_accuracy"),
+        ("limits_choose_the_network", "top1_accuracy,latency,peak_memory"),
         ("model_size_predicts_memory", "model_size,peak_memory"),
     ],
 )
@@ -311,7 +311,15 @@ def test_what_is_lacking_comes_with_the_command_for_all_of_it(name: str, metrics
 
 def test_accuracies_that_nobody_published_are_said_to_be_lacking() -> None:
     found = conclude("throughput_bounds_accuracy", eight(top1=[None] * 8))
-    assert found.sentence.endswith("Neither measured by this version nor published for these networks: top-1.")
+    assert found.sentence.endswith("To measure: `pytest --archbench --archbench-metric=latency,top1_accuracy`.")
+
+
+def test_accuracies_of_several_data_sets_are_not_concluded_from_together() -> None:
+    data = ["digits"] * 4 + ["imagenet"] * 4
+    assert " and has 4." in conclude("operations_do_not_give_accuracy", eight(top1_data=data, macs=DOUBLING)).sentence
+    digits = eight(top1_data=["digits"] * 8, macs=DOUBLING, top1=RISING)
+    found = conclude("operations_do_not_give_accuracy", digits)
+    assert found.sentence.startswith("8 networks of this run, whose accuracy is of digits: in 0 of 28 pairs (0%)")
 
 
 @pytest.mark.parametrize("absent", [None, math.nan, math.inf, 0.0])

@@ -49,7 +49,7 @@ BIANCO = published(TABLES_1_AND_2)
 def row(name: str, **given: Any) -> dict[str, Any]:
     """A network on the processor: 70 % right, 50 images a second, half a GiB."""
     network = {"origin": "measured", "architecture": name, "family": "a", "topology": name, "top1_source": "measured"}
-    place = {"device": "cpu", "batch_size": 1, "input_shape": "[3, 224, 224]"}
+    place = {"top1_data": "imagenet", "device": "cpu", "batch_size": 1, "input_shape": "[3, 224, 224]"}
     return {**network, **place, "top1": 0.7, "throughput": 50.0, "peak_memory": 0.5 * GIB, **given}
 
 
@@ -133,7 +133,7 @@ def test_the_table_has_a_row_for_each_rank_and_none_for_limits_that_no_network_k
     table = under_limits(frame, memory=(0.4 * GIB, GIB), rates=(15.0, 30.0))
     assert list(table.columns) == [
         *("origin", "device", "max_memory", "min_rate", "rank", "architecture", "input_shape"),
-        *("top1", "image_rate", "peak_memory"),
+        *("top1_data", "top1", "image_rate", "peak_memory"),
     ]
     assert table[["device", "max_memory", "min_rate", "rank", "architecture"]].values.tolist() == [
         ["cpu", GIB, 15.0, 1, "a"],

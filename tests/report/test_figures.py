@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 
 import pytest
-from report_data import HEADER, Run, published, row, small
+from report_data import HEADER, Run, evaluated, published, row, small, trained
 
 from pytest_archbench.registry import DuplicateName
 from pytest_archbench.report import figures, frames
 from pytest_archbench.report.drawing import Axis, Drawing, Law
 from pytest_archbench.report.figures import FIGURES
+from pytest_archbench.report.published import published as published_frame
 
 
 def names(run: Run, drawing: Drawing, *given: object) -> list[list[str]]:
@@ -85,9 +86,54 @@ def test_a_line_goes_through_the_batch_sizes_of_a_network_and_one_alone_is_no_li
 
 def test_networks_for_other_inputs_compete_in_other_panels() -> None:
     rows = [row(f"net{side}_{n}", "params", 5 + n, input_shape=[3, side, side]) for side in (32, 96) for n in (1, 2)]
-    frame = frames.networks(Run(HEADER, tuple(rows))).assign(valid_accuracy=[0.7, 0.8, 0.6, 0.5])
-    panels = FIGURES["valid_accuracy"](frame).panels
-    assert [(panel.title, panel.rows) for panel in panels] == [("input 32 × 32", (1, 0)), ("input 96 × 96", (2, 3))]
+    panels = figures.bars_by_input(frames.networks(Run(HEADER, tuple(rows))), "params").panels
+    assert [(panel.title, panel.rows) for panel in panels] == [("input 32 × 32", (0, 1)), ("input 96 × 96", (2, 3))]
+
+
+def test_networks_that_learned_other_data_compete_in_other_panels() -> None:
+    accuracies = {"a": ("digits", 0.7), "b": ("mnist", 0.99), "c": ("digits", 0.8)}
+    rows = [trained(name, data, valid_accuracy=(0.5, value)) for name, (data, value) in accuracies.items()]
+    panels = drawn("valid_accuracy", *rows).panels
+    assert [(panel.title, panel.rows) for panel in panels] == [("digits", (2, 0)), ("mnist", (1,))]
+
+
+def test_an_accuracy_on_other_data_has_a_panel_of_its_own_in_every_figure_of_accuracies() -> None:
+    rows = [row(name, metric, 5e6) for name in "abc" for metric in ("macs", "params")]
+    rows += [row(name, "latency", 0.1) for name in "abc"]
+    rows += [evaluated("a", "digits", 0.97, 360), evaluated("b", "imagenet", 0.76, 50_000)]
+    frame = frames.networks(Run(HEADER, tuple(rows)), [published("c", 0.69)])
+    for name in ("ball_chart", "top1_params", "density_top1", "top1_networks", "accuracy_density"):
+        panels = FIGURES[name](frame).panels
+        assert [(panel.title, sorted(panel.rows)) for panel in panels] == [("imagenet", [1, 2]), ("digits", [0])], name
+    titles = [panel.title.partition(":")[0] for panel in FIGURES["top1_throughput"](frame).panels]
+    assert titles == ["imagenet", "digits"]
+    assert [panel.title for panel in FIGURES["params_networks"](frame).panels] == [""]
+
+
+def test_a_training_says_its_data_and_device_and_no_batch_that_was_not_its_own() -> None:
+    (panel,) = drawn("epoch_time", trained("a", "digits", epoch_time=(2.0, 3.0, 2.5))).panels
+    assert panel.title == "digits: cpu, float32, 1 thread, contiguous, eager"
+
+
+def test_curves_are_of_networks_with_two_epochs_at_least_the_best_first() -> None:
+    rows = [trained("a", "digits", valid_accuracy=(0.5, 0.7)), trained("b", "digits", valid_accuracy=(0.6, 0.9))]
+    rows.append(trained("once", "digits", valid_accuracy=(0.4,)))
+    chart = FIGURES["learning_accuracy"](frames.networks(Run(HEADER, tuple(rows))))
+    assert (chart.kind, chart.x, chart.beside) == ("curves", Axis("epoch"), "train_accuracy")
+    assert names(Run(HEADER, tuple(rows)), chart) == [["b", "a"]]
+    frame = frames.networks(Run(HEADER, (rows[2],)))
+    assert "was trained for two epochs" in FIGURES["learning_accuracy"].lacking(frame)
+
+
+def test_what_was_published_of_a_trained_network_stands_beside_its_curve_and_of_others_nothing() -> None:
+    own = frames.networks(Run(HEADER, (trained("a", "cifar10", topology="hei4_a", valid_accuracy=(0.5, 0.7)),)))
+    notes = "dataset cifar10; epoch 60"
+    theirs = [published(name, 0.8, "hei4", "valid_accuracy", note=notes) for name in ("hei4_a", "hei4_b")]
+    frame = frames.framed([*own.to_dict("records"), *published_frame(theirs).to_dict("records")])
+    chart = FIGURES["learning_accuracy"](frame)
+    assert [(panel.title, panel.rows) for panel in chart.panels] == [("cifar10", (0, 1))]
+    assert "Hollow: as published" in chart.note
+    assert frame["valid_accuracy_epochs"][1] == "[[60, 0.8]]"
 
 
 def test_power_follows_from_energy_and_speed() -> None:
@@ -127,14 +173,14 @@ def test_one_command_measures_all_that_is_lacking_and_none_is_named_where_there_
         FIGURES["ball_chart"]
         .lacking(empty)
         .endswith(
-            " has no operations, top-1, parameters. To measure: `pytest --archbench --archbench-metric=macs,params`."
-            " Neither measured by this version nor published for these networks: top-1."
+            " has no operations, top-1, parameters."
+            " To measure: `pytest --archbench --archbench-metric=macs,top1_accuracy,params`."
         )
     )
     counted_only = frames.networks(Run(HEADER, (row("own", "params", 7), row("own", "macs", 5))))
     said = FIGURES["accuracy_density"].lacking(counted_only)
-    assert "no top-1. Neither" in said
-    assert "pytest" not in said
+    assert said.endswith("no top-1. To measure: `pytest --archbench --archbench-metric=top1_accuracy`.")
+    assert "pytest" not in FIGURES["top1_energy"].lacking(counted_only.assign(top1=0.7))
 
 
 def test_what_is_derived_lacks_only_the_part_that_is_absent() -> None:
@@ -198,7 +244,7 @@ def test_a_users_drawing_leaves_out_what_was_not_measured() -> None:
     ("make", "said"),
     [
         (lambda: Axis("laten"), "an axis: expected a quantity of the frame; got 'laten': did you mean latency"),
-        (lambda: Drawing("pie", Axis("macs"), ()), "expected one of balls, bars, lines; got 'pie'"),  # type: ignore[arg-type]
+        (lambda: Drawing("pie", Axis("macs"), ()), "expected one of balls, bars, lines, curves; got 'pie'"),  # type: ignore[arg-type]
         (lambda: Drawing("balls", Axis("macs"), ()), "a drawing of balls: give it an x"),
         (lambda: Drawing("bars", Axis("macs"), (), Axis("top1")), "a drawing of bars: bars have no x"),
         (lambda: Drawing("balls", Axis("macs"), (), Axis("top1"), "weight"), "the size of balls: expected a quantity"),

@@ -14,6 +14,7 @@ from report_data import HEADER, Run, published, row, small, verdict
 
 from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.report import frames
+from pytest_archbench.report.cells import legible
 
 
 def networks_of(*rows: dict[str, object], figures: object = ()) -> list[dict[str, object]]:
@@ -135,7 +136,7 @@ def test_conditions_of_any_kind_are_read(key: str, value: object) -> None:
     given: dict[str, Any] = {key: value}
     (network,) = networks_of(row("a", "latency", 0.5, **given))
     assert network["latency"] == 0.5
-    assert network["device"] == (frames.legible(value) if key == "device" else "cpu")
+    assert network["device"] == (legible(value) if key == "device" else "cpu")
 
 
 def test_a_case_that_was_run_again_counts_as_the_later() -> None:
@@ -224,7 +225,7 @@ def test_a_row_with_little_in_it_is_read() -> None:
     ],
 )
 def test_text_becomes_what_a_document_can_carry(given: object, expected: str) -> None:
-    assert frames.legible(given) == expected
+    assert legible(given) == expected
 
 
 def test_csv_holds_every_number_unrounded() -> None:

@@ -141,7 +141,7 @@ def test_bianco_fig_4_is_a_line(of: dict[str, pd.DataFrame]) -> None:
 def test_the_block_types_are_those_of_the_logs(of: dict[str, pd.DataFrame]) -> None:
     frame = of["hei4"]
     last = printed("hei4", "valid_accuracy_last_epoch", input_size=32)
-    (panel,) = (each for each in FIGURES["valid_accuracy"](frame).panels if each.title == "input 32 × 32")
+    (panel,) = (each for each in FIGURES["valid_accuracy"](frame).panels if each.title == "cifar10")
     rows = frame.loc[list(panel.rows)]
     assert list(rows["valid_accuracy"]) == sorted((float(value) for (value,) in last.values()), reverse=True)
     places = {panel.title for panel in FIGURES["time_networks"](frame).panels}

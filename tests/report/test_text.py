@@ -12,6 +12,7 @@ from report_data import HEADER, Run, broken, many, published, row, small, verdic
 
 from pytest_archbench.records import Baseline
 from pytest_archbench.report import frames, text
+from pytest_archbench.report.cells import legible
 from pytest_archbench.report.text import LIMIT, code, escaped, fitting
 
 
@@ -86,7 +87,7 @@ def test_a_crowd_is_shown_by_its_front_and_the_best_of_its_families() -> None:
 def test_no_name_breaks_out_of_the_chart() -> None:
     name = 'a"]: [0, 0]\n```<script>'
     run = Run(HEADER, (row(name, "macs", 5), row(name, "params", 7)))
-    *_, point = chart(summary(run, [published(frames.legible(name), 0.5)]))
+    *_, point = chart(summary(run, [published(legible(name), 0.5)]))
     assert POINT.fullmatch(point)
 
 

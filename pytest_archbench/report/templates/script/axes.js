@@ -13,7 +13,11 @@ const drawable = (axis, row) => {
 
 // [low, high] on the axis (decades where it is logarithmic) that leaves `before` and `after` pixels of `length` free.
 function limits(axis, all, length, before, after) {
-  const values = all.filter((row) => drawable(axis, row)).map((row) => toAxis(axis.log, inUnit(axis.column, row)));
+  return around(axis, all.filter((row) => drawable(axis, row)).map((row) => toAxis(axis.log, inUnit(axis.column, row))), length, before, after);
+}
+
+// The same of values on the axis.
+function around(axis, values, length, before, after) {
   const low = values.reduce((a, b) => Math.min(a, b), Infinity);
   const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
   if (low > high) return [0, 1];

@@ -21,7 +21,7 @@ const isHollow = (row) => BOTH && isPublished(row); // beside measured ones: alo
 const valueOf = (key, row) => rows[key]?.[row] ?? null;
 
 const columnOf = (key) =>
-  data.columns[key] ?? { heading: key === "batch_size" ? "Batch size" : key, unit: "", scale: 1, decimals: 0, better: "" };
+  data.columns[key] ?? { heading: { batch_size: "Batch size", epoch: "Epoch" }[key] ?? key, unit: "", scale: 1, decimals: 0, better: "" };
 const inUnit = (key, row) => valueOf(key, row) / columnOf(key).scale;
 const axisTitle = ({ heading, unit }) => (unit ? `${heading} [${unit}]` : heading);
 
@@ -38,6 +38,17 @@ function shown(key, row) {
   if (value === null) return "not measured";
   if (key === "batch_size") return String(value);
   return unit ? `${fixed(value / scale, decimals)} ${unit}` : fixed(value / scale, decimals);
+}
+
+// [low, high] of the 95 % interval of a share in the unit of its column; null where there is none.
+function interval(key, row) {
+  const ends = columnOf(key).uncertain ? ["low", "high"].map((end) => valueOf(`${key}_${end}`, row)) : [null];
+  return ends.includes(null) ? null : ends.map((end) => end / columnOf(key).scale);
+}
+
+function shownWithInterval(key, row) {
+  const ends = interval(key, row);
+  return ends ? `${shown(key, row)} (${ends.map((end) => fixed(end, columnOf(key).decimals)).join(" to ")})` : shown(key, row);
 }
 
 const significant = (value) => String(Number(value.toPrecision(3)));

@@ -59,12 +59,15 @@ function why(key, row) {
 // What tells rows of one network apart: its origin where the rows here have several, and the conditions that differ.
 function labels(here) {
   const differing = (columns, among) => columns.filter((values) => new Set(among.map((row) => values[row])).size > 1);
-  const shared = differing([rows.origin], here);
+  const sets = rows.top1_data ?? rows.origin.map(() => null);
+  const several = new Set(here.map((row) => sets[row]).filter(Boolean)).size > 1;
+  const shared = [...differing([rows.origin], here), ...(several ? [sets] : [])];
   const alike = grouped(here, (row) => rows.architecture[row]);
   return new Map(here.map((row) => {
     const telling = [...shared, ...differing(data.conditions, alike.get(rows.architecture[row]))];
     const name = rows.architecture[row];
-    return [row, telling.length ? `${name} (${telling.map((values) => values[row]).join(", ")})` : name];
+    const told = telling.map((values) => values[row]).filter((value) => value !== null);
+    return [row, told.length ? `${name} (${told.join(", ")})` : name];
   }));
 }
 
@@ -78,7 +81,8 @@ function chosen(device, batch, bounds) {
   const reasons = new Map(here.map((row) => [row, bounds.map((bound) => misses(row, bound)).filter(Boolean)]));
   const falling = (row) => -(valueOf("top1", row) ?? -Infinity);
   const rising = (row) => valueOf("latency", row) ?? Infinity;
-  const order = (a, b) => compared(falling(a), falling(b)) || compared(rising(a), rising(b)) || byText(label.get(a), label.get(b));
+  const rank = ofDataSets(here);
+  const order = (a, b) => compared(rank(a), rank(b)) || compared(falling(a), falling(b)) || compared(rising(a), rising(b)) || byText(label.get(a), label.get(b));
   const ranked = here.filter((row) => !reasons.get(row).length).sort(order);
   const present = new Set(here.map((row) => rows.architecture[row]));
   const absent = [...new Set(rows.architecture)].filter((name) => !present.has(name));
@@ -91,6 +95,14 @@ function chosen(device, batch, bounds) {
     ...absent.map((name) => [name, [absence(name)]]).sort((a, b) => byText(a[0], b[0])),
   ];
   return { ranked, excluded, label };
+}
+
+// Accuracies of several data sets do not compare: those of the fullest come first, rows without any last.
+function ofDataSets(here) {
+  const of = (row) => valueOf("top1_data", row) ?? "";
+  const counts = grouped(here, of);
+  const order = [...counts.keys()].sort((a, b) => compared(!a, !b) || counts.get(b).length - counts.get(a).length || byText(a, b));
+  return (row) => order.indexOf(of(row));
 }
 
 const compared = (a, b) => (a < b ? -1 : a > b ? 1 : 0); // two infinities are equal

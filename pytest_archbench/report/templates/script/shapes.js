@@ -33,10 +33,18 @@ function hover(row, keys) {
   return [
     `<b>${literal(rows.label[row], 40)}</b>`,
     `family ${literal(rows.family[row], 34)}`,
-    ...keys.filter((key) => key !== "batch_size").map((key) => `${literal(columnOf(key).heading)}: <b>${literal(shown(key, row))}</b>`),
+    ...keys.filter((key) => key !== "batch_size").map((key) => `${literal(columnOf(key).heading)}: <b>${literal(shownWithInterval(key, row))}</b>`),
+    ...toldOf(row, keys),
     literal([origin, ...borrowed].join("; "), 70),
     literal(place.filter((part) => part !== null).join(", "), 48),
   ].filter(Boolean).join("<br>");
+}
+
+// What the accuracies among `keys` are of: the data set, how many of its images, which weights, how long a training.
+function toldOf(row, keys) {
+  const columns = [...new Set(keys.map((key) => columnOf(key).told).filter(Boolean))];
+  return columns.flatMap((told) => [["on", valueOf(told, row)], ["weights", valueOf(told.replace("_of", "_weights"), row)]])
+    .filter(([, said]) => said !== null).map((words) => literal(words.join(" "), 90));
 }
 
 const hoverLook = (look) => ({
@@ -72,7 +80,7 @@ function lawText(chart, { scale, exponent, r2, offset }) {
 const titles = (panel) => (panel.title ? [{ title: panel.title }] : []);
 
 // {traces, layout, spots}: `spots` says where the mark of each row is, in pixels of the plot, for rings.
-const SHAPES = { balls: ballsOf, lines: linesOf, bars: barsOf };
+const SHAPES = { balls: ballsOf, lines: linesOf, bars: barsOf, curves: curvesOf };
 
 function plotted(view, chart, range, panel) {
   const across = view.width - view.margin.l - view.margin.r;
@@ -186,7 +194,56 @@ function linesOf(chart, panel, view, range, look) {
   };
 }
 
+const curveOf = (key, row) => (valueOf(`${key}_epochs`, row) ?? []).map(([epoch, value]) => ({ x: epoch, y: value / columnOf(key).scale }));
+const curvesIn = (chart, row) => [curveOf(chart.y.column, row), chart.beside && !isPublished(row) ? curveOf(chart.beside, row) : []];
+
+// A line for each network over its epochs, the other quantity dashed, published ends hollow. Colours tell networks apart.
+function curvesOf(chart, panel, view, range, look) {
+  const across = view.width - view.margin.l - view.margin.r;
+  const down = view.height - view.margin.t - view.margin.b;
+  const share = ([low, high], value) => (value - low) / (high - low);
+  const back = ({ centreX, centreY }) => ({
+    x: range.x[0] + (centreX / across) * (range.x[1] - range.x[0]), y: range.y[0] + (1 - centreY / down) * (range.y[1] - range.y[0]),
+  });
+  const colourOf = new Map(panel.rows.map((row, place) => [row, panel.strokes[place]]));
+  const visible = panel.rows.filter(shows);
+  const { heading, unit, decimals } = columnOf(chart.y.column);
+  const traces = visible.flatMap((row) => {
+    const [solid, dotted] = curvesIn(chart, row);
+    const color = colourOf.get(row);
+    const said = ({ x, y }) => [`<b>${literal(rows.label[row], 40)}</b>`, `epoch ${x}`, `${literal(heading)}: <b>${fixed(y, decimals)} ${literal(unit)}</b>`,
+      ...toldOf(row, [chart.y.column]), literal(isPublished(row) ? `published by ${rows.origin[row]}` : "measured", 70)].join("<br>");
+    return [
+      dotted.length && dashed(dotted.map(({ x }) => x), dotted.map(({ y }) => y), { color, width: 1.2, dash: "dot" }, "beside"),
+      {
+        type: "scatter", mode: isPublished(row) ? "markers" : "lines+markers", name: "networks", cliponaxis: true,
+        x: solid.map(({ x }) => x), y: solid.map(({ y }) => y), customdata: solid.map(() => row), hoverinfo: "text", hovertext: solid.map(said),
+        line: { color, width: 1.8 }, marker: { color, size: isPublished(row) ? 9 : 5, symbol: isPublished(row) ? "circle-open" : "circle", line: { color, width: 1.7 } },
+      },
+    ].filter(Boolean);
+  });
+  const ends = visible.map((row) => ({ row, end: curveOf(chart.y.column, row).at(-1) }))
+    .map(({ row, end }) => named({ row, x: share(range.x, end.x) * across, y: (1 - share(range.y, end.y)) * down, radius: DOT }));
+  const most = marksAcross(view);
+  const step = Math.max(1, Math.ceil((range.x[1] - range.x[0]) / most));
+  return {
+    traces: [...traces, nameTrace(ends.filter(({ row }) => !isPublished(row)), ends, { across, down, back }, look, [[1, 0], [1, -1.4], [1, 1.4], [1, -3], [1, 3]])],
+    layout: layout(view, look, titles(panel), axisLook(chart.x, range.x, most, look, { tickmode: "linear", tick0: 0, dtick: step }), axisLook(chart.y, range.y, marksUp(view), look)),
+    spots: new Map(ends.map((point) => [point.row, point])),
+  };
+}
+
 const barsShown = (panel) => panel.rows.filter(shows);
+
+// Thin lines over the intervals of bars that have one.
+function whiskers(chart, bars, look) {
+  const reach = (place, sign) => bars.map((row) => {
+    const ends = interval(chart.y.column, row);
+    return ends ? Math.max(0, sign * (ends[place] - inUnit(chart.y.column, row))) : 0;
+  });
+  if (!bars.some((row) => interval(chart.y.column, row))) return {};
+  return { error_x: { type: "data", symmetric: false, array: reach(1, 1), arrayminus: reach(0, -1), color: look.ink, thickness: 1, width: 2 } };
+}
 
 function barsOf(chart, panel, view, range, look) {
   const all = barsShown(panel);
@@ -195,11 +252,19 @@ function barsOf(chart, panel, view, range, look) {
   const points = bars.map((row) => ({ row, radius: 1 }));
   const { color, line } = marker(points, look);
   const { scale, decimals } = columnOf(chart.y.column);
+  const numberOf = (row) => fixed(valueOf(chart.y.column, row) / scale, decimals);
+  const uncertain = bars.map((row, place) => ({ row, place, ends: interval(chart.y.column, row) })).filter(({ ends }) => ends);
+  // The number of a bar with an interval stands beyond it.
+  const numbers = uncertain.length && {
+    type: "scatter", mode: "text", name: "numbers", x: uncertain.map(({ ends }) => ends[1]), y: uncertain.map(({ place }) => place),
+    text: uncertain.map(({ row }) => ` ${numberOf(row)}`), textposition: "middle right", hoverinfo: "skip", cliponaxis: false,
+    textfont: { size: view.row.text - 1, color: look.muted },
+  };
   const trace = {
     type: "bar", orientation: "h", name: "networks", y: places, x: bars.map((row) => inUnit(chart.y.column, row)),
     customdata: bars, hoverinfo: "text", hovertext: bars.map((row) => hover(row, [chart.y.column])),
-    text: bars.map((row) => fixed(valueOf(chart.y.column, row) / scale, decimals)), textposition: "outside", textangle: 0,
-    textfont: { size: view.row.text - 1, color: look.muted }, cliponaxis: false,
+    text: bars.map((row) => (interval(chart.y.column, row) ? "" : numberOf(row))), textposition: "outside", textangle: 0,
+    textfont: { size: view.row.text - 1, color: look.muted }, cliponaxis: false, ...whiskers(chart, bars, look),
     marker: {
       color: bars.map((row, place) => (isHollow(row) ? "rgba(0,0,0,0)" : color[place])),
       line: { color: line.color, width: bars.map((row) => (isHollow(row) ? 1.7 : 0)) },
@@ -215,7 +280,7 @@ function barsOf(chart, panel, view, range, look) {
   const more = all.length > MOST_BARS ? [{ text: `the first ${MOST_BARS}; ${all.length - MOST_BARS} more in the table` }] : [];
   const across = { column: chart.y.column, log: chart.y.log };
   return {
-    traces: [trace],
+    traces: [trace, numbers].filter(Boolean),
     layout: layout(view, look, [...titles(panel), ...more], axisLook(across, range.x, marksAcross(view), look), axisLook({ column: "" }, [bars.length - 0.5, -0.5], 2, look, names)),
     spots: new Map(bars.map((row, place) => [row, { band: true, y: (place + 0.5) * view.row.height, radius: view.row.height / 2 }])),
   };
@@ -249,6 +314,11 @@ function rangeOf(chart, panels, view) {
   }
   const across = view.width - view.margin.l - view.margin.r;
   const down = view.height - view.margin.t - view.margin.b;
+  if (chart.kind === "curves") {
+    const drawn = all.flatMap((row) => curvesIn(chart, row).flat());
+    const names = Math.min(130, across / 3);
+    return { x: around(chart.x, drawn.map(({ x }) => x), across, 12, names), y: around(chart.y, drawn.map(({ y }) => y), down, 12, 12) };
+  }
   const reach = chart.kind === "balls" ? (chart.size ? largest(chart, view.width) / 2 : DOT) + 8 : 12;
   const after = chart.kind === "lines" ? Math.min(90, across / 4) : reach;
   return { x: limits(chart.x, all, across, reach, after), y: limits(chart.y, all, down, reach, reach) };

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import inputs
 from pytest_archbench.places import Place
+from pytest_archbench.protocols import IMAGENET
 from pytest_archbench.records import Architecture
 from pytest_archbench.registry import SUITES, DuplicateName, Registry, UnknownName, near
 
@@ -60,14 +61,14 @@ class Network:
 def declared(table: Mapping[str, Any], place_of: Callable[[str], Place]) -> list[Architecture]:
     """The user's architectures from ``[tool.archbench.architectures]``; ``place_of`` says where a name stands.
 
-    Each is ``name = {factory = "pkg.mod:make", input = [3, 224, 224], family = "mine", paper = "..."}``, all but the
-    factory optional. Raises: CatalogueError.
+    Each is ``name = {factory = "pkg.mod:make", input = [3, 224, 224], family = "mine", paper = "...", dataset =
+    "imagenet"}``, all but the factory optional. Raises: CatalogueError.
     """
     return [_declared(name, entry, place_of(name)) for name, entry in table.items()]
 
 
 def _declared(name: str, entry: Any, where: Place) -> Architecture:
-    known = ("factory", "input", "family", "paper")
+    known = ("factory", "input", "family", "paper", "dataset")
     if not name:
         raise CatalogueError(f"{where}: the name is empty")
     if not isinstance(entry, Mapping) or "factory" not in entry:
@@ -84,6 +85,7 @@ def _declared(name: str, entry: Any, where: Place) -> Architecture:
         build=Network(Factory(factory, where)),
         input_shape=_declared_input(entry.get("input"), where),
         paper=str(entry.get("paper", "")),
+        dataset=str(entry.get("dataset", IMAGENET)),
         provider=USER,
         suites=(USER,),
     )

@@ -13,6 +13,7 @@ import tomli
 
 from pytest_archbench import catalogue, devices, places
 from pytest_archbench.baselines import BaselineError, Published, load
+from pytest_archbench.datasets import FINDERS
 from pytest_archbench.meters import METERS, meter_of
 from pytest_archbench.meters.counts import COUNTERS
 from pytest_archbench.options import OPTIONS, PLACES, OptionError, Options, as_text, parse
@@ -161,6 +162,9 @@ def _with_data(
     given = {DIGITS} | ({IMAGENET} if options.imagenet is not None else set())
     lacking: dict[str, list[str]] = {}
     for entry in selected:
+        if entry.dataset not in FINDERS:
+            known = near(entry.dataset, FINDERS)
+            raise catalogue.CatalogueError(f"architecture {entry.name!r}: unknown data set {entry.dataset!r}: {known}")
         if entry.dataset not in given and (entry.dataset == IMAGENET or options.data is None):
             lacking.setdefault(entry.dataset, []).append(entry.name)
     missing = {name for names in lacking.values() for name in names}

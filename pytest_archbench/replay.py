@@ -95,7 +95,8 @@ class Beside:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Under ``--benchmark-only`` have cases with a place in its table taken for benchmarks.
 
-        Those are known by a fixture's name, which is lent until collection has ended: the fixture itself is asked for once there are samples.
+        Those are known by a fixture's name, which is lent until collection has ended: the fixture itself is asked for
+        once there are samples.
         """
         if not self._config.getoption("benchmark_only", False):
             return

@@ -6,9 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_archbench.judge import judge, judge_own, verdicts
+from bench_suite import BASELINES
+from pytest_archbench import meters  # noqa: F401  (enters the metrics)
+from pytest_archbench.baselines import load
+from pytest_archbench.judge import judge, judge_own, speaking, verdicts
 from pytest_archbench.outcomes import RESULTS, worst
-from pytest_archbench.records import Baseline, Conditions, KnownDeviation, Measurement, Metric, Outcome, Verdict
+from pytest_archbench.proportions import pack
+from pytest_archbench.protocols import Outcomes
+from pytest_archbench.records import (
+    Architecture,
+    Baseline,
+    Conditions,
+    KnownDeviation,
+    Measurement,
+    Metric,
+    Outcome,
+    Verdict,
+)
+from pytest_archbench.registry import METRICS
 
 MACS = Metric("macs", "MAC", "equal", per_device=False)
 LATENCY = Metric("latency", "s", "lower", tolerance=0.05)
@@ -170,3 +185,51 @@ def test_every_outcome_has_one_result() -> None:
     assert {outcome: RESULTS[outcome] for outcome in ("regressed", "deviates", "known deviation", "no baseline")} == {
         "regressed": "fail", "deviates": "fail", "known deviation": "pass", "no baseline": "skip",
     }  # fmt: skip
+
+
+PUBLISHED = load(BASELINES / "published")
+
+
+def evaluated(weights: str, right: int, side: int = 224) -> Measurement:
+    """Fifty thousand images of which so many are right."""
+    outcomes = Outcomes("ilsvrc", 50_000, 50_000, pack([number < right for number in range(50_000)]))
+    conditions = Conditions("cpu", input_shape=[3, side, side])
+    return Measurement(
+        *("resnet50", "top1_accuracy", "fraction", "ok", conditions, (right / 50_000,)),
+        outcomes=outcomes,
+        protocol={"weights": weights},
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "right", "side", "printed", "outcome"),
+    [
+        ("ResNet50_Weights.IMAGENET1K_V1", 38_065, 224, ["76.13"], "passed"),  # 76.130 %
+        ("ResNet50_Weights.IMAGENET1K_V1", 38_115, 224, ["76.13"], "passed"),  # +0.1 points, as decoders differ
+        ("ResNet50_Weights.IMAGENET1K_V1", 38_118, 224, ["76.13"], "deviates"),  # +0.106 points
+        ("ResNet50_Weights.IMAGENET1K_V2", 40_429, 224, ["80.858"], "passed"),
+        ("resnet50.a1_in1k", 40_191, 224, ["80.382"], "passed"),
+        ("resnet50.pth", 38_065, 224, [], "no baseline"),
+    ],
+)
+def test_an_accuracy_is_judged_by_the_figures_of_its_weights_alone(
+    weights: str, right: int, side: int, printed: list[str], outcome: Outcome
+) -> None:
+    network = Architecture("resnet50", "resnet", dict, provider="torchvision")
+    found = evaluated(weights, right, side)
+    figures = speaking(PUBLISHED, network, found)
+    assert [figure.printed for figure in figures] == printed
+    assert {each.outcome for each in verdicts(found, figures, METRICS["top1_accuracy"])} == {outcome}
+
+
+def test_a_training_of_fewer_epochs_is_not_compared() -> None:
+    network = Architecture("mnist_plain", "blocks", dict, topology="hei4_mnist_plain")
+    trained = Measurement(
+        *("mnist_plain", "train_accuracy", "fraction", "ok", Conditions("cpu", 32, [1, 28, 28]), (0.99,)),
+        epochs=(0.98, 0.99),
+        protocol={"data": "mnist", "epochs": 2},
+    )
+    (figure,) = speaking(PUBLISHED, network, trained)
+    verdict = judge(trained, figure, METRICS["train_accuracy"])
+    assert (verdict.outcome, verdict.source) == ("incomparable", "hei4")
+    assert verdict.reason.endswith("epochs is 2 here and 40 there")

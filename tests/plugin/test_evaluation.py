@@ -234,3 +234,18 @@ def test_it_trains_what_it_evaluates_and_keeps_the_weights(tmp_path: Path) -> No
     assert evaluated["value"] == trained["value"], "the same images, by one way and by the other"
     assert journal(tmp_path)[0]["environment"]["learning"]["epochs"] == 1
     assert [file.suffix for file in (tmp_path / "reports/learned").rglob("digits_mobile_v1-cpu.pth")] == [".pth"]
+
+
+def test_a_data_set_that_nobody_knows_is_one_sentence(tmp_path: Path) -> None:
+    declared = PROJECT.replace("[3, 16, 16]", "[3, 16, 16], dataset = 'digit'").replace('imagenet = "val"\n', "")
+    said = bench(write(tmp_path, {"nets.py": nets(), "pyproject.toml": declared})).refuses()
+    assert "architecture 'grey': unknown data set 'digit': did you mean digits?" in said
+
+
+def test_a_users_own_network_may_be_of_another_data_set(tmp_path: Path) -> None:
+    declared = PROJECT.replace("[3, 16, 16]", "[1, 8, 8], dataset = 'digits'").replace('imagenet = "val"\n', "")
+    net = "from torch import nn\n\ndef grey():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    ran = bench(write(tmp_path, {"nets.py": net, "pyproject.toml": declared}), "-k", "top1")
+    (row,) = ran.rows
+    assert (row["outcomes"]["count"], row["protocol"]["data"]) == (360, "digits")
+    assert row["protocol"]["preprocessing"]["crop"] == [8, 8]

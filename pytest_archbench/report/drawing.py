@@ -48,6 +48,7 @@ class Panel:
 
     ``group`` is the batch size where a figure has panels of several: paper shows the first group, the page any of them,
     one at a time. ``front`` holds the labels along the Pareto front, by rising x. ``law`` is the fit through its rows.
+    ``data`` is what its accuracies are of: panels of equal data have the same limits, so that they compare at a glance.
     """
 
     rows: tuple[int, ...]
@@ -55,6 +56,7 @@ class Panel:
     group: str = ""
     front: tuple[int, ...] = ()
     law: Law | None = None
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)

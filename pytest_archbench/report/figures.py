@@ -103,7 +103,7 @@ def balls(frame: pd.DataFrame, x: Axis, y: Axis, size: str) -> Drawing:
 def _cloud(title: str, rows: pd.DataFrame, x: Axis, y: Axis, size: str = "") -> Panel:
     networks = _networks(rows)
     ordered = networks.sort_values(size, ascending=False, kind="stable") if size else networks
-    return Panel(tuple(ordered.index), title, front=fits.front(ordered, x.column, y.column))
+    return Panel(tuple(ordered.index), title, front=fits.front(ordered, x.column, y.column), data=title)
 
 
 def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -> Drawing:
@@ -111,18 +111,22 @@ def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -
     their front.
     """
     panels = []
-    for title, group, rows in _settings(usable(frame, (x.column, y.column)), (x.column, y.column)):
+    for data, title, group, rows in _settings(usable(frame, (x.column, y.column)), (x.column, y.column)):
         values = rows[x.column], rows[y.column]
         shape = {"law": fits.law(*values, form)} if form else {"front": fits.front(rows, x.column, y.column)}
-        panels.append(Panel(tuple(rows.index), title, group, **shape))
+        panels.append(Panel(tuple(rows.index), title, group, data=data, **shape))
     note = "Dashed: the least-squares fit." if form else "Dashed: the Pareto front, the upper bound."
     return Drawing("balls", y, _filled(panels), x, note=note)
 
 
 def bars(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once, the best first, a panel for each data set where ``key`` is of data."""
-    panels = [Panel(_sorted(_networks(rows), key), title) for title, rows in contests(usable(frame, [key]), [key])]
+    panels = [_ranked(_networks(rows), key, title, title) for title, rows in contests(usable(frame, [key]), [key])]
     return Drawing("bars", Axis(key), _filled(panels))
+
+
+def _ranked(rows: pd.DataFrame, key: str, title: str, data: str, group: str = "") -> Panel:
+    return Panel(_sorted(rows, key), title, group, data=data)
 
 
 def bars_by_input(frame: pd.DataFrame, key: str) -> Drawing:
@@ -137,7 +141,8 @@ def bars_by_input(frame: pd.DataFrame, key: str) -> Drawing:
 
 def bars_by_device(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once per device and batch size, the best first, a panel for each."""
-    panels = [Panel(_sorted(rows, key), title, group) for title, group, rows in _settings(usable(frame, [key]), [key])]
+    found = _settings(usable(frame, [key]), [key])
+    panels = [_ranked(rows, key, title, data, group) for data, title, group, rows in found]
     return Drawing("bars", Axis(key), _filled(panels))
 
 
@@ -146,7 +151,7 @@ def bars_of_training(frame: pd.DataFrame, key: str) -> Drawing:
     recipe's, and said with it.
     """
     panels = [
-        Panel(_sorted(_networks(rows), key), _joined(data, title))
+        _ranked(_networks(rows), key, _joined(data, title), data)
         for data, of_data in contests(usable(frame, [key]), [key])
         for title, rows in devices(of_data)
     ]
@@ -159,12 +164,15 @@ def curves(frame: pd.DataFrame, key: str, beside: str) -> Drawing:
     What others published of these networks stands where its training ended. A network that was trained for one epoch
     has no line.
     """
-    panels = [Panel(_trained(rows, key), title) for title, rows in contests(usable(frame, [key]), [key])]
+    found = contests(usable(frame, [key]), [key])
+    panels = [Panel(_trained(rows, key), title, data=title) for title, rows in found]
     shown = [label for panel in panels for label in panel.rows]
     published = frame.loc[shown, "origin"].ne(MEASURED).any()
     note = f"Solid: {COLUMNS[key].name}; dashed: {COLUMNS[beside].name}."
     note += " Hollow: as published, after the last epoch." if published else ""
-    return Drawing("curves", Axis(key), _filled(panels), Axis(EPOCH), note=note, beside=beside)
+    return Drawing(
+        "curves", Axis(key, log=key.endswith("_loss")), _filled(panels), Axis(EPOCH), note=note, beside=beside
+    )
 
 
 def _trained(rows: pd.DataFrame, key: str) -> tuple[int, ...]:
@@ -208,15 +216,16 @@ def devices(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield _title(setting), rows
 
 
-def _settings(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(title, batch size, rows) of each data set and device, the batch size with the most networks first, then the
-    smaller.
+def _settings(frame: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
+    """(data, title, batch size, rows) of each data set and device, the batch size with the most networks first, then
+    the smaller.
     """
     sizes = frame.groupby("batch_size", dropna=False)["architecture"].nunique()
     for size in sorted(sizes.index, key=lambda each: (-sizes[each], each)):
         for data, rows_of_data in contests(frame[frame["batch_size"].eq(size)], keys):
             for title, rows in devices(rows_of_data):
-                yield _joined(data, f"{title}, batch {_whole(size)}"), str(_whole(size)), rows.drop_duplicates(NETWORK)
+                batch = _whole(size)
+                yield data, _joined(data, f"{title}, batch {batch}"), str(batch), rows.drop_duplicates(NETWORK)
 
 
 def _joined(data: str, title: str) -> str:

@@ -101,11 +101,11 @@ def frame_blobs(axes: Axes, centres: Array, reach: float) -> None:
         first, last = 10**ends if log else ends
         axis.set_view_interval(first, last, ignore=True)
         if log:
-            _plain_log(axis)
+            plain(axis)
     axes.autoscale(False)  # what is drawn later stays within: panels that share limits compare at a glance
 
 
-def _plain_log(axis: XAxis | YAxis) -> None:
+def plain(axis: XAxis | YAxis) -> None:
     """0.1, 0.2, 0.5, 1, 2, 5 instead of powers of ten; the powers alone where there are many, even steps within one."""
     low, high = axis.get_view_interval()
     steps = (1.0, 2.0, 5.0) if high / low < 5e3 else (1.0,)
@@ -183,8 +183,11 @@ def size_key(axes: Axes, title: str, unit: float, largest: float) -> None:
         right += room + 3
 
 
-def name_ends(axes: Axes, ends: Array, names: Sequence[str]) -> None:
-    """Write ``names`` to the right of the line ends (n, 2), one above the other; those without room are left out."""
+def name_ends(axes: Axes, ends: Array, names: Sequence[str], colours: Sequence[str] = ()) -> None:
+    """Write ``names`` to the right of the line ends (n, 2), one above the other; those without room are left out.
+
+    ``colours`` are those of the lines that lead there.
+    """
     size = axes.get_window_extent()
     points = axes.transData.transform(ends)
     step = LABEL_SIZE + 1.8
@@ -196,7 +199,8 @@ def name_ends(axes: Axes, ends: Array, names: Sequence[str]) -> None:
     for end, height in zip(order, heights, strict=True):
         (x, y), right = points[end], size.x1 + 12
         start, stop = axes.transData.inverted().transform([(x + 3, y), (right - 2, height)])
-        axes.plot(*np.array([start, stop]).T, color=MUTED, lw=0.45, clip_on=False, zorder=5)
+        colour = to_rgba(colours[end], 0.6) if colours else MUTED
+        axes.plot(*np.array([start, stop]).T, color=colour, lw=0.45, clip_on=False, zorder=5)
         spot = axes.transData.inverted().transform((right, height))
         name, (x, y) = clipped(names[end], 28), spot
         axes.text(x, y, name, size=LABEL_SIZE, va="center", parse_math=False, clip_on=False)

@@ -40,7 +40,8 @@ ALL_LABELLED = 80
 LABELLED_FAMILIES = 12
 LARGEST_BALL = 1900.0
 """Area in square points of the largest ball, where there are few enough to leave room for it."""
-DOT = 36.0
+DOT, SMALLEST_BALL = 36.0, 8.0
+"""Area of a mark without a size, and the one below which a ball is no longer seen."""
 MOST_BARS = 80
 MOST_PANELS = 6
 MOST_NAMED = 24
@@ -138,12 +139,15 @@ def _balls(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
         largest = float(every[drawing.size].max())
         unit = LARGEST_BALL * min(1.0, 50 / len(every)) ** 0.6 / largest
         column = COLUMNS[drawing.size]
-        key = drawn.add_axes((1 - KEY / (room.across + KEY), 0.03, 0.145, 0.11))
+        width, height = drawn.get_size_inches()
+        key = drawn.add_axes((1 - KEY / width, 0.25 / height, 0.95 * KEY / width, 1.1 / height))
         marks.size_key(key, f"{column.heading} [{column.unit}]", unit * column.scale, largest / column.scale)
-    centres = np.column_stack([_values(every, drawing.x), _values(every, drawing.y)])
     for axes, (panel, rows) in zip(places, shown, strict=True):
         _scale(axes, drawing.x, drawing.y)
+        alike = pd.concat([others for other, others in shown if other.data == panel.data])
+        centres = np.column_stack([_values(alike, drawing.x), _values(alike, drawing.y)])
         areas = rows[drawing.size].to_numpy() * unit if drawing.size else np.full(len(rows), DOT)
+        areas = np.maximum(areas, SMALLEST_BALL)
         marks.frame_blobs(axes, centres, reach=float(np.sqrt(areas.max()) / 2) + 8)
         _blobs(axes, drawing, panel, rows, areas, looks, hollow=_hollow(every))
     return drawn
@@ -280,14 +284,16 @@ def _curves(drawing: Drawing, title: str, shown: Shown, _: Looks) -> Figure:
     room = Room(8.2 if alone else 5.2, 5.2 if alone else 4.2, right=2.1)
     drawn, places = _sheet(shown, room, min(len(shown), 2), title, drawing.note, {})
     for axes, rows in zip(places, (rows for _, rows in shown), strict=True):
-        axes.set(xlabel="Epoch", ylabel=_label(drawing.y))
-        lines = [_curve(axes, drawing, row, style) for row, style in _styled(rows)]
+        axes.set(xlabel="Epoch", ylabel=_label(drawing.y), yscale="log" if drawing.y.log else "linear")
+        lines = [(_curve(axes, drawing, row, style)[-1], row, style) for row, style in _styled(rows)]
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.margins(x=0.02, y=0.04)
         axes.autoscale_view()
         axes.autoscale(False)  # the names are placed where the lines now end
-        ours = [(ends[-1], name) for ends, name in lines if name]
-        marks.name_ends(axes, np.array([end for end, _ in ours]), [name for _, name in ours])
+        marks.plain(axes.yaxis) if drawing.y.log else None
+        ends, named, styles = zip(*(line for line in lines if line[1]["origin"] == MEASURED), strict=True)
+        names, fills = [row["label"] for row in named], [style.fill for style in styles]
+        marks.name_ends(axes, np.array(ends), names, fills)
     return drawn
 
 
@@ -298,16 +304,15 @@ def _styled(rows: pd.DataFrame) -> Iterator[tuple[Record, Style]]:
         yield record, styles[record["topology"]]
 
 
-def _curve(axes: Axes, drawing: Drawing, row: Record, style: Style) -> tuple[list[tuple[float, float]], str]:
-    """One network's lines, or the mark of a published one: where they were drawn, and the name to write there."""
+def _curve(axes: Axes, drawing: Drawing, row: Record, style: Style) -> list[tuple[float, float]]:
+    """One network's lines, or the mark of a published one, and the points where they were drawn."""
     ours = row["origin"] == MEASURED
-    if drawing.beside:
-        x, y = _points(row, drawing.beside)
-        axes.plot(x, y, color=style.fill, lw=0.9, ls=(0, (3, 2)), alpha=0.75) if ours else None
+    if ours and drawing.beside and (points_beside := _points(row, drawing.beside))[0]:
+        axes.plot(*points_beside, color=style.fill, lw=0.9, ls=(0, (3, 2)), alpha=0.75)
     x, y = _points(row, drawing.y.column)
     form = {"lw": 1.3, "ms": 2.6, "mew": 0.7} if ours else {"ms": 5.0, "mew": 1.2, "mfc": "none", "ls": "none"}
     axes.plot(x, y, marker="o", color=style.fill, **form)
-    return list(zip(x, y, strict=True)), row["label"] if ours else ""
+    return list(zip(x, y, strict=True))
 
 
 def _points(row: Record, key: str) -> tuple[list[int], list[float]]:

@@ -139,7 +139,7 @@ def _said(outcomes: Row, part: str) -> Iterator[str]:
 def _training(row: Row) -> dict[str, Any]:
     protocol = _mapping(row.get("protocol"))
     parts = {name: legible(_mapping(protocol.get(name)).get("part")) for name in ("train", "valid")}
-    names = [legible(protocol.get("dataset")) or UNSTATED]
+    names = [legible(protocol.get("data")) or UNSTATED]
     names += [f"{word} on {part}" for word, part in zip(("trained", "validated"), parts.values(), strict=True) if part]
     found = {"training_data": ", ".join(names)}
     if not (epochs := _series(row)):

@@ -103,7 +103,7 @@ def evaluated(
 def trained(name: str, data: str, parts: tuple[str, str] = ("", ""), **given: Any) -> dict[str, Any]:
     """A row of a training on ``parts`` of ``data``: the one metric in ``given``, with its value after each epoch."""
     ((metric, epochs),) = [(key, given.pop(key)) for key in [*given] if key in UNITS]
-    protocol = {"dataset": data, "batch_size": 32, "epochs": len(epochs), "amp": ""}
+    protocol = {"data": data, "batch_size": 32, "epochs": len(epochs), "amp": ""}
     protocol |= {split: {"images": 100, "part": part} for split, part in zip(("train", "valid"), parts, strict=True)}
     samples = epochs if metric.endswith("_time") else epochs[-1:]
     return row(name, metric, *samples, epochs=list(epochs), protocol=protocol, **given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from report_data import EVIL, HEADER, Run, published, row
+from report_data import EVIL, HEADER, Run, evaluated, published, row
 
 from pytest_archbench.registry import UnknownName
 from pytest_archbench.report import choice, frames
@@ -186,3 +186,14 @@ def test_figures_without_a_device_cannot_be_chosen_from() -> None:
 def test_a_hostile_name_stays_a_name() -> None:
     networks, _ = network_frame(row(EVIL, "latency", 0.01), row("a\x1b[31m\n", "latency", 0.02))
     assert ranking(choose(networks, {}, "cpu", 1)) == [EVIL, "a�[31m"]
+
+
+def test_accuracies_of_other_data_are_ranked_apart_and_said() -> None:
+    rows = [
+        evaluated("a", "digits", 0.97, 360),
+        evaluated("b", "imagenet", 0.7, 500),
+        evaluated("c", "imagenet", 0.6, 500),
+    ]
+    frame = frames.networks(Run(HEADER, (*rows, *(row(name, "latency", 0.1) for name in "abcd"))))
+    found = choose(frame, {}, "cpu", 1)
+    assert [each.label for each in found.ranked] == ["b (imagenet)", "c (imagenet)", "a (digits)", "d"]

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 from page_data import frame_of, html_of
-from report_data import EVIL, HEADER, SOURCES, Run, broken, published, row, small, verdict
+from report_data import EVIL, HEADER, SOURCES, Run, broken, evaluated, published, row, small, trained, verdict
 
 from pytest_archbench import meters  # noqa: F401  (enters the metrics)
 from pytest_archbench.registry import METRICS
@@ -319,3 +319,25 @@ def test_no_text_becomes_markup(name: str, family: str, reason: str, message: st
         return Seen(text).tags
 
     assert made(name, family, reason, message, source) == made("n", "f", "r", "m", "s")
+
+
+def test_a_measured_accuracy_says_in_the_table_what_it_is_of_and_links_nowhere() -> None:
+    rows = (evaluated("a", "digits", 0.95, 360), trained("a", "digits", valid_accuracy=(0.5, 0.9)))
+    made = page.table(frame_of(Run(HEADER, rows)))
+    cells = dict(zip((head.heading for head in made.heads), made.rows[0], strict=True))
+    assert (cells["Top-1"].text, cells["Top-1"].value) == ("95.00 (94.00 to 96.00)", "0.95")
+    assert cells["Top-1 from"].text == "measured on digits, 360 images, weights a.pth"
+    assert not cells["Top-1 from"].linked
+    assert cells["Trained on"].text == "digits, 2 epochs, batches of 32"
+
+
+def test_the_script_gets_curves_their_colours_and_what_they_are_of() -> None:
+    rows = [trained(name, "digits", valid_accuracy=(0.5, 0.9), family="blocks") for name in "ab"]
+    found = re.search(r'id="data">([^<]*)<', html_of(Run(HEADER, tuple(rows))))
+    assert found
+    data = json.loads(found[1])
+    assert data["rows"]["valid_accuracy_epochs"] == [[[1, 0.5], [2, 0.9]]] * 2
+    (chart,) = (each for each in data["charts"] if each["name"] == "learning_accuracy")
+    (panel,) = chart["panels"]
+    assert len(set(panel["strokes"])) == 2
+    assert data["rows"][data["columns"]["valid_accuracy"]["told"]] == ["digits, 2 epochs, batches of 32"] * 2

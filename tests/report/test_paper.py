@@ -10,16 +10,18 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from overlap import overlapping_share
-from report_data import HEADER, Run, many, published, row, small
+from report_data import HEADER, Run, evaluated, many, published, row, small, trained
 
 from pytest_archbench.report import frames, marks, paper
 from pytest_archbench.report.figures import FIGURES
 from pytest_archbench.report.palette import looks
+from pytest_archbench.report.published import published as published_frame
 
 
 def draw(name: str, frame: pd.DataFrame) -> Figure:
@@ -293,3 +295,62 @@ def test_the_users_settings_of_matplotlib_do_not_change_a_figure() -> None:
     plain = paper.picture(draw("ball_chart", frame), "svg")
     with mpl.rc_context({"axes.facecolor": "black", "font.size": 30.0, "svg.fonttype": "path"}):
         assert paper.picture(draw("ball_chart", frame), "svg") == plain
+
+
+def test_a_bar_of_a_share_has_its_interval_and_its_number_beyond_it() -> None:
+    rows = (evaluated("a", "digits", 0.95, 360), evaluated("b", "digits", 0.90, 360))
+    axes = draw("top1_networks", frames.networks(Run(HEADER, rows))).axes[0]
+    (whiskers,) = (lines for lines in axes.collections if isinstance(lines, LineCollection))
+    assert [list(line[:, 0]) for line in whiskers.get_segments()] == [
+        pytest.approx([94.0, 96.0]),
+        pytest.approx([89.0, 91.0]),
+    ]
+    assert [text.get_position()[0] for text in axes.texts] == pytest.approx([96.0, 91.0])
+    assert [text.get_text().strip() for text in axes.texts] == ["95.00", "90.00"]
+
+
+def curves_of(frame: pd.DataFrame) -> tuple[Figure, list[Line2D]]:
+    """The figure and its curves; lines that lead to names have two points and no mark."""
+    drawn = draw("learning_accuracy", frame)
+    return drawn, [line for line in drawn.axes[0].lines if line.get_marker() == "o" or line.is_dashed()]
+
+
+def points_of(line: Line2D) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    return np.asarray(line.get_xydata(), dtype=np.float64)
+
+
+def test_curves_go_through_their_epochs_training_dashed_and_end_with_their_names() -> None:
+    rows = (
+        trained("a", "digits", valid_accuracy=(0.5, 0.75, 0.9)),
+        trained("a", "digits", train_accuracy=(0.6, 0.8, 0.95)),
+    )
+    drawn, lines = curves_of(frames.networks(Run(HEADER, rows)))
+    assert [line.is_dashed() for line in lines] == [True, False]
+    assert points_of(lines[0]) == pytest.approx(np.array([[1, 60.0], [2, 80.0], [3, 95.0]]))
+    assert points_of(lines[1]) == pytest.approx(np.array([[1, 50.0], [2, 75.0], [3, 90.0]]))
+    assert [text.get_text() for text in drawn.axes[0].texts] == ["a"]
+    assert drawn.axes[0].get_title(loc="left") == "digits"
+
+
+def test_networks_of_one_family_have_curves_of_different_colours_and_what_was_published_that_of_its_network() -> None:
+    rows = [
+        trained(name, "digits", topology=f"hei4_{name}", family="blocks", valid_accuracy=(0.5, 0.7)) for name in "ab"
+    ]
+    own = frames.networks(Run(HEADER, tuple(rows)))
+    figure = published("hei4_a", 0.8, "hei4", "valid_accuracy", note="dataset digits; epoch 60")
+    both = frames.framed([*own.to_dict("records"), *published_frame([figure]).to_dict("records")])
+    _, lines = curves_of(both)
+    colours = {(len(points_of(line)), line.get_color()) for line in lines}
+    of_published = next(colour for points, colour in colours if points == 1)
+    assert len(colours) == 3
+    assert (2, of_published) in colours
+
+
+def test_panels_of_other_data_have_limits_of_their_own_and_those_of_devices_share_them() -> None:
+    rows = [evaluated("a", "digits", 0.97, 360), evaluated("b", "imagenet", 0.7, 50_000)]
+    rows += [row(name, "latency", seconds, device=device)
+             for name, seconds in (("a", 0.1), ("b", 0.2)) for device in ("cpu", "mps")]  # fmt: skip
+    axes = draw("top1_throughput", frames.networks(Run(HEADER, tuple(rows)))).axes[:4]
+    limits = {each.get_title(loc="left").split(",")[0]: each.get_ylim() for each in axes}
+    assert limits["digits: cpu"] == limits["digits: mps"]
+    assert limits["digits: cpu"][0] > limits["imagenet: cpu"][1]

@@ -128,9 +128,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = st.sampled_from(
-    ["data", "dataset", "train", "weights", "count", "total", "part", "risk", "random", "low", "high"]
-)
+KEYS = st.sampled_from(["data", "train", "valid", "weights", "count", "total", "part", "risk", "random", "low", "high"])
 
 
 @settings(max_examples=60, deadline=None)

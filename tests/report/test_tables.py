@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from report_data import HEADER, Run, published, row
+from report_data import HEADER, Run, evaluated, published, row
 
 from pytest_archbench.report import frames, tables
 from pytest_archbench.report.tables import TABLES, Table, sheet
@@ -71,3 +71,11 @@ def test_text_of_a_table_is_what_a_document_can_carry() -> None:
     assert (shown.title, shown.heads) == ("T\ufffd", ("a\ufffd", "n"))
     assert shown.rows == (("b\ufffd", "0.000000100"), ("–", "–"))
     assert tables.sheet("y", Table("T", pd.DataFrame({"n": [3]}))).rows == (("3",),)
+
+
+def test_limits_of_accuracies_of_other_data_are_tables_of_their_own() -> None:
+    rows = [row(name, metric, value) for name in "ab" for metric, value in (("latency", 0.01), ("peak_memory", 2**20))]
+    rows += [evaluated("a", "digits", 0.97, 360), evaluated("b", "imagenet", 0.7, 500)]
+    titles = [found.title for found in TABLES["limits"](frames.networks(Run(HEADER, tuple(rows))))]
+    base = "The most accurate networks under limits: cpu, batch 1"
+    assert titles == [f"{base} (top-1 on digits)", base]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_data import HEADER, Run, broken, many, published, row, small, verdict
+from report_data import HEADER, Run, broken, evaluated, many, published, row, small, trained, verdict
 
 from pytest_archbench.records import Baseline
 from pytest_archbench.report import frames, text
@@ -220,3 +220,26 @@ def test_no_text_breaks_the_summary(name: str, family: str, reason: str, message
     (line,) = [line for line in said.splitlines() if line.startswith("| `")]
     heading = next(line for line in said.splitlines() if line.startswith("| Network"))
     assert len(re.findall(r"(?<!\\)\|", line)) == heading.count("|")
+
+
+def test_it_says_what_an_accuracy_is_of_by_name() -> None:
+    rows = (
+        evaluated("early", "imagenet", 0.75, 500, total=50_000, risk=0.05),
+        evaluated("few", "imagenet", 0.9, 500, part="10 of 1,000 classes", random=False),
+        evaluated("own", "imagenet", 0.9, 30, part="own labels: 2 classes", random=False),
+        trained("one", "digits", valid_accuracy=(0.5, 0.9)),
+        trained("two", "digits", valid_accuracy=(0.5, 0.8)),
+    )
+    said = summary(Run(HEADER, rows)).partition("### What the accuracies are of")[2].strip().splitlines()
+    assert said == [
+        "- Top-1 on imagenet, 500 of 50,000 images, stopped early at a risk of 5 %: `early`",
+        "- Top-1 on imagenet, 10 of 1,000 classes, 500 images: `few`",
+        "- Top-1 on imagenet, own labels: 2 classes, 30 images: `own`",
+        "- Trained on digits, 2 epochs, batches of 32: `one`, `two`",
+    ]
+
+
+def test_a_measured_accuracy_has_its_interval_in_the_table() -> None:
+    said = summary(Run(HEADER, (evaluated("a", "digits", 0.95, 360),)))
+    assert "| `a` | cpu, batch 1 | 95.00 (94.00 to 96.00) | measured on digits |" in said
+    assert "What the accuracies are of" not in summary(*small())

@@ -5,7 +5,7 @@ const NEAR = "500px 0px";
 
 const figures = data.charts.map((chart) => {
   const place = document.getElementById(chart.name);
-  return place && { chart, place, panels: [], group: chart.panels[0]?.group ?? "", zoom: null, sizes: null, near: false, width: 0 };
+  return place && { chart, place, panels: [], group: chart.panels[0]?.group ?? "", zoom: new Map(), sizes: null, near: false, width: 0 };
 }).filter(Boolean);
 
 const SAME_TAP = 450; // milliseconds
@@ -89,9 +89,9 @@ const CONFIG = {
   displaylogo: false, responsive: false, doubleClick: false, scrollZoom: false, showTips: false, displayModeBar: coarse || "hover",
 };
 
-function buttons({ figure, plot }) {
+function buttons({ figure, panel, plot }) {
   const { Icons } = window.Plotly;
-  const reset = { name: "reset", title: "Show all", icon: Icons.home, click: () => zoomTo(figure, null) };
+  const reset = { name: "reset", title: "Show all", icon: Icons.home, click: () => zoomTo(figure, panel, null) };
   const save = (kind, icon) => ({ name: kind, title: `Save as ${kind.toUpperCase()}`, icon, click: () => download(plot, figure.chart.name, kind) });
   return [["zoomIn2d", "zoomOut2d", reset], [save("svg", Icons.disk), save("png", Icons.camera)]];
 }
@@ -103,7 +103,7 @@ function draw(each) {
   if (!width) return;
   each.stale = false;
   each.view = viewOf(chart, panel, width, medium());
-  const range = { ...rangeOf(chart, figure.panels.map((other) => other.panel), each.view), ...figure.zoom };
+  const range = { ...rangeOf(chart, figure.panels.map((other) => other.panel), each.view, panel.data), ...figure.zoom.get(panel.data) };
   const made = SHAPES[chart.kind](chart, panel, each.view, range, theme());
   window.Plotly.react(plot, made.traces, made.layout, { ...CONFIG, modeBarButtons: buttons(each) });
   each.spots = made.spots;
@@ -120,9 +120,9 @@ function listen(each) {
     if (!Object.keys(changes).some((key) => /^[xy]axis\.range/.test(key))) return;
     const ranges = { x: [...plot.layout.xaxis.range] };
     if (figure.chart.kind !== "bars") ranges.y = [...plot.layout.yaxis.range];
-    zoomTo(figure, ranges);
+    zoomTo(figure, each.panel, ranges);
   });
-  plot.on("plotly_doubleclick", () => zoomTo(figure, null));
+  plot.on("plotly_doubleclick", () => zoomTo(figure, each.panel, null));
   plot.on("plotly_click", ({ points }) => {
     const row = points.find(({ customdata }) => Number.isInteger(customdata))?.customdata;
     if (row === undefined) return;
@@ -135,9 +135,9 @@ function listen(each) {
   });
 }
 
-// All panels of a chart are zoomed together: they share their limits.
-function zoomTo(figure, ranges) {
-  figure.zoom = ranges;
+// The panels of a chart that share their limits are zoomed together.
+function zoomTo(figure, { data: shared }, ranges) {
+  figure.zoom.set(shared, ranges);
   stale(figure);
 }
 

@@ -5,6 +5,7 @@ const ROW = { screen: { height: 17, text: 11.5 }, paper: { height: 11, text: 8.5
 const TOUCHED = 26; // pixels above a panel for buttons that stay in sight
 const MOST_NAMED = 500; // candidates for a name: far more than find room
 const DOT = 4.2;
+const SMALLEST_BALL = 1.8; // pixels of a radius below which nothing is seen
 const OTHER = { fill: "#9aa1ab", edge: "#ffffff" };
 
 const styleOf = (row) => data.styles[rows.family[row]] ?? OTHER;
@@ -133,7 +134,7 @@ function radiusOf(chart, width) {
   if (!chart.size) return () => DOT;
   const most = Math.max(...chart.panels.flatMap((panel) => panel.rows.map((row) => valueOf(chart.size, row) ?? 0)));
   const unit = largest(chart, width) / 2 / Math.sqrt(most || 1);
-  return (value) => unit * Math.sqrt(value);
+  return (value) => Math.max(unit * Math.sqrt(value), SMALLEST_BALL);
 }
 
 function ballsOf(chart, panel, view, range, look) {
@@ -194,6 +195,44 @@ function linesOf(chart, panel, view, range, look) {
   };
 }
 
+// Positions `step` apart, nearest to `wanted` (rising) and not beyond `most`: as `marks.spread`.
+function spread(wanted, step, most) {
+  const pools = [];
+  wanted.forEach((value, place) => {
+    let pool = { mean: value - place * step, count: 1 };
+    while (pools.length && pools.at(-1).mean >= pool.mean) {
+      const other = pools.pop();
+      const count = other.count + pool.count;
+      pool = { mean: (other.mean * other.count + pool.mean * pool.count) / count, count };
+    }
+    pools.push(pool);
+  });
+  const last = Math.max(0, most - (wanted.length - 1) * step);
+  return pools.flatMap(({ mean, count }) => Array(count).fill(Math.min(Math.max(mean, 0), last))).map((height, place) => height + place * step);
+}
+
+const endOf = (text, length) => ([...text].length <= length ? text : `…${[...text].slice(1 - length).join("")}`); // names of one kind begin alike
+const roomForNames = (across) => Math.min(150, across / 2.6);
+
+// The names of lines beside one another at the right, each led to from where its line ends; the best where all have no room.
+function nameEnds(ends, { across, down, back }, look, colourOf) {
+  const step = NAME_SIZE + 2;
+  const shownEnds = ends.slice(0, Math.floor(down / step)).sort((a, b) => a.y - b.y);
+  const heights = spread(shownEnds.map(({ y }) => y), step, down - 4);
+  const left = across - roomForNames(across) + 24;
+  const fits = Math.floor((across - left) / (NAME_SIZE * 0.56));
+  const leaders = shownEnds.map(({ row, x, y }, place) => {
+    const [start, stop] = [back({ centreX: x + 4, centreY: y }), back({ centreX: left - 3, centreY: heights[place] })];
+    return { ...dashed([start.x, stop.x], [start.y, stop.y], { color: colourOf.get(row), width: 0.7 }, "leader"), opacity: 0.55 };
+  });
+  const spots = heights.map((centreY) => back({ centreX: left, centreY }));
+  const names = {
+    type: "scatter", mode: "text", name: "names", x: spots.map(({ x }) => x), y: spots.map(({ y }) => y), hoverinfo: "skip", cliponaxis: false,
+    text: shownEnds.map(({ row }) => literal(endOf(rows.label[row], fits))), textposition: "middle right", textfont: { size: NAME_SIZE, color: look.ink },
+  };
+  return [...leaders, names];
+}
+
 const curveOf = (key, row) => (valueOf(`${key}_epochs`, row) ?? []).map(([epoch, value]) => ({ x: epoch, y: value / columnOf(key).scale }));
 const curvesIn = (chart, row) => [curveOf(chart.y.column, row), chart.beside && !isPublished(row) ? curveOf(chart.beside, row) : []];
 
@@ -203,7 +242,8 @@ function curvesOf(chart, panel, view, range, look) {
   const down = view.height - view.margin.t - view.margin.b;
   const share = ([low, high], value) => (value - low) / (high - low);
   const back = ({ centreX, centreY }) => ({
-    x: range.x[0] + (centreX / across) * (range.x[1] - range.x[0]), y: range.y[0] + (1 - centreY / down) * (range.y[1] - range.y[0]),
+    x: range.x[0] + (centreX / across) * (range.x[1] - range.x[0]),
+    y: fromAxis(chart.y.log, range.y[0] + (1 - centreY / down) * (range.y[1] - range.y[0])),
   });
   const colourOf = new Map(panel.rows.map((row, place) => [row, panel.strokes[place]]));
   const visible = panel.rows.filter(shows);
@@ -223,11 +263,11 @@ function curvesOf(chart, panel, view, range, look) {
     ].filter(Boolean);
   });
   const ends = visible.map((row) => ({ row, end: curveOf(chart.y.column, row).at(-1) }))
-    .map(({ row, end }) => named({ row, x: share(range.x, end.x) * across, y: (1 - share(range.y, end.y)) * down, radius: DOT }));
+    .map(({ row, end }) => named({ row, x: share(range.x, end.x) * across, y: (1 - share(range.y, toAxis(chart.y.log, end.y))) * down, radius: DOT }));
   const most = marksAcross(view);
-  const step = Math.max(1, Math.ceil((range.x[1] - range.x[0]) / most));
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((each) => (range.x[1] - range.x[0]) / each <= most) ?? 1000;
   return {
-    traces: [...traces, nameTrace(ends.filter(({ row }) => !isPublished(row)), ends, { across, down, back }, look, [[1, 0], [1, -1.4], [1, 1.4], [1, -3], [1, 3]])],
+    traces: [...traces, ...nameEnds(ends.filter(({ row }) => !isPublished(row)), { across, down, back }, look, colourOf)],
     layout: layout(view, look, titles(panel), axisLook(chart.x, range.x, most, look, { tickmode: "linear", tick0: 0, dtick: step }), axisLook(chart.y, range.y, marksUp(view), look)),
     spots: new Map(ends.map((point) => [point.row, point])),
   };
@@ -304,20 +344,22 @@ function viewOf(chart, panel, width, medium) {
   return { width, height: count * row.height + margin.t + margin.b, margin, row };
 }
 
-// The limits that the panels of a chart share, when nothing is zoomed; bars start at nothing where they can.
-function rangeOf(chart, panels, view) {
-  const all = panels.flatMap((panel) => panel.rows);
+// The limits that the panels of a chart share where their accuracies are of the same data, when nothing is zoomed; bars start at nothing where they can.
+function rangeOf(chart, panels, view, data) {
+  const all = panels.filter((panel) => panel.data === data).flatMap((panel) => panel.rows);
   if (chart.kind === "bars") {
     // Of the width alone: the room that names take differs from panel to panel, the limits do not.
-    const [low, high] = limits(chart.y, all, view.width * 0.6, chart.y.log ? 20 : 0, 70);
+    const ends = all.filter((row) => drawable(chart.y, row)).flatMap((row) => [inUnit(chart.y.column, row), ...(interval(chart.y.column, row) ?? [])]);
+    const [low, high] = around(chart.y, [...ends.map((value) => toAxis(chart.y.log, value)), ...(chart.y.log ? [] : [0])], view.width * 0.6, chart.y.log ? 20 : 0, 60);
     return { x: [chart.y.log ? low : Math.min(0, low), high] };
   }
   const across = view.width - view.margin.l - view.margin.r;
   const down = view.height - view.margin.t - view.margin.b;
   if (chart.kind === "curves") {
     const drawn = all.flatMap((row) => curvesIn(chart, row).flat());
-    const names = Math.min(130, across / 3);
-    return { x: around(chart.x, drawn.map(({ x }) => x), across, 12, names), y: around(chart.y, drawn.map(({ y }) => y), down, 12, 12) };
+    const names = roomForNames(across);
+    const heights = drawn.filter(({ y }) => !chart.y.log || y > 0).map(({ y }) => toAxis(chart.y.log, y));
+    return { x: around(chart.x, drawn.map(({ x }) => x), across, 12, names), y: around(chart.y, heights, down, 12, 12) };
   }
   const reach = chart.kind === "balls" ? (chart.size ? largest(chart, view.width) / 2 : DOT) + 8 : 12;
   const after = chart.kind === "lines" ? Math.min(90, across / 4) : reach;

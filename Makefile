@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test test-slow lint race race-noise race-memory race-report clean help
+.PHONY: bench test test-slow lint race race-accuracy race-noise race-memory race-report clean help
 
 bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
 	$(BIN)/pytest --archbench --device=cpu
@@ -20,8 +20,12 @@ lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-race: $(INSTALLED) $(VENV)/.raced ## counting against fvcore, ptflops, thop, torchinfo, calflops, torchprofile and torch
+race: $(INSTALLED) $(VENV)/.raced ## counting against fvcore, ptflops, thop, torchinfo, calflops, torchprofile and torch; accuracy
 	$(BIN)/python tools/race_counting.py
+	$(BIN)/python tools/race_accuracy.py
+
+race-accuracy: $(INSTALLED) ## images evaluated a second, against the loop of timm's validation
+	$(BIN)/python tools/race_accuracy.py
 
 race-noise: $(INSTALLED) ## false alarms, detection and smallest detectable change of our verdicts and of others; 40 minutes
 	$(BIN)/python tools/race_noise.py

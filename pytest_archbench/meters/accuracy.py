@@ -100,7 +100,8 @@ def _set_up(images: Images, loaded: Loaded, conditions: Conditions, learning: Le
     device = torch_device(conditions.device)
     count = min(learning.images or len(images.names), len(images.names))
     processes = evaluation.loaders(learning.loaders, count, conditions.threads)
-    way = Way(device, learning.evaluation_batch, processes, learning.amp, False, synchroniser(conditions.device))
+    batch = evaluation.images_a_pass(learning.evaluation_batch, device, conditions.threads)
+    way = Way(device, batch, processes, learning.amp, False, synchroniser(conditions.device))
     loaded.model.to(device)
     shape = (len(loaded.preprocessing.mean), *loaded.preprocessing.crop)
     outputs = evaluation.logits(loaded.model, torch.zeros((1, *shape)), way).shape[1]

@@ -20,7 +20,7 @@ from torch import nn
 
 from pytest_archbench.meters import CannotMeasure, Part, evaluation
 from pytest_archbench.meters.accuracy import accuracy, order
-from pytest_archbench.meters.evaluation import Way, loaders, logits, ranks
+from pytest_archbench.meters.evaluation import Way, images_a_pass, loaders, logits, ranks
 from pytest_archbench.proportions import unpack
 from pytest_archbench.protocols import Learning, Missing, Unusable
 from pytest_archbench.records import Architecture, Conditions, Reading, Settings
@@ -234,6 +234,16 @@ def test_what_is_no_table_of_classes_is_refused() -> None:
 )
 def test_loaders_are_as_asked_or_what_the_network_leaves(wanted: int, images: int, threads: int, expected: int) -> None:
     assert loaders(wanted, images, threads) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "threads", "expected"),
+    [(64, "cpu", 1, 8), (64, "cpu", 2, 16), (64, "cpu", 32, 64), (4, "cpu", 1, 4), (64, "cuda:0", 1, 64)],
+)
+def test_a_pass_is_as_large_as_asked_or_what_a_processor_does_well(
+    wanted: int, device: str, threads: int, expected: int
+) -> None:
+    assert images_a_pass(wanted, device, threads) == expected
 
 
 PROGRAM = """

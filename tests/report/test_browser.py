@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from page_data import frame_of, html_of
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
-from report_data import EVIL, HEADER, Run, many, published, row, small, verdict
+from report_data import EVIL, HEADER, Run, evaluated, many, published, row, small, trained, verdict
 
 from pytest_archbench.report import frames
 from pytest_archbench.report.choice import choose, failures
@@ -599,3 +599,21 @@ def test_fourteen_hundred_networks_stay_fluid(visit: Open, crowd: str) -> None:
     assert panel.get_attribute("data-drawn") == "1382"  # 80 families: 18 of the first
     assert len(column(tab, "Network")) == 1382
     assert took < 2000  # some 250 ms where the machine is idle
+
+
+def test_curves_and_intervals_are_drawn_and_say_what_they_are_of(visit: Open, tmp_path: Path) -> None:
+    rows = [trained(f"net_{name}", "digits", family="blocks", valid_accuracy=(0.5, 0.9)) for name in "abcdefgh"]
+    rows += [evaluated("net_a", "digits", 0.95, 360) | {"family": "blocks"}]
+    tab = visit(written(tmp_path, html_of(Run(HEADER, tuple(rows)))))
+    curves = drawn(tab, "learning_accuracy")
+    assert sorted(names(curves)) == [f"net_{name}" for name in "abcdefgh"]
+    found = curves.evaluate("panel => panel.querySelector('.plot').data.filter(trace => trace.name === 'networks')")
+    assert [trace["y"] for trace in found] == [[50, 90]] * 8
+    assert len({trace["line"]["color"] for trace in found}) == 8
+    assert "on digits, 2 epochs, batches of 32" in found[0]["hovertext"][1]
+    (bar,) = drawn(tab, "top1_networks").evaluate(
+        "panel => panel.querySelector('.plot').data.filter(trace => trace.type === 'bar')"
+    )
+    reach = bar["error_x"]["array"] + bar["error_x"]["arrayminus"]
+    assert reach == pytest.approx([1.0, 1.0])
+    assert "Top-1: <b>95.00 % (94.00 to 96.00)</b><br>on digits, 360 images<br>weights net_a.pth" in bar["hovertext"][0]

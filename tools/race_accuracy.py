@@ -15,6 +15,7 @@ side and wrong with the other.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -149,16 +150,17 @@ def theirs(course: Course) -> Run:
     """What ``validate.py DIR -m NETWORK --checkpoint FILE --class-map FILE --device cpu`` does and times."""
     import timm
     import torch
-    from timm.data import create_dataset, create_loader, resolve_data_config
     from timm.models import load_checkpoint
+
+    data: Any = importlib.import_module("timm.data")  # which states no types
 
     torch.set_num_threads(course.threads)
     folder, device = Path(course.folder), torch.device("cpu")
     model = timm.create_model(course.network)
     load_checkpoint(model, str(folder / "weights" / f"{course.name}.pth"))
-    config = resolve_data_config(model=model, use_test_size=True)
-    labelled = create_dataset("", str(folder), split="validation", class_map=str(folder / "classes.txt"))
-    loader = create_loader(
+    config = data.resolve_data_config(model=model, use_test_size=True)
+    labelled = data.create_dataset("", str(folder), split="validation", class_map=str(folder / "classes.txt"))
+    loader = data.create_loader(
         labelled,
         config["input_size"],
         VALIDATE_BATCH,
@@ -182,15 +184,15 @@ def theirs(course: Course) -> Run:
 
 def _validated(model: nn.Module, loader: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Loss and accuracies of every batch, averaged; what was said, and what was right, is kept to be compared."""
-    from timm.utils import AverageMeter, accuracy
     from torch import nn
 
+    timm: Any = importlib.import_module("timm.utils")
     criterion, kept = nn.CrossEntropyLoss(), []
-    losses, top1, top5 = AverageMeter(), AverageMeter(), AverageMeter()
+    losses, top1, top5 = (timm.AverageMeter() for _ in range(3))
     for pixels, labels in loader:
         output = model(pixels)
         loss = criterion(output, labels)
-        first, five = accuracy(output, labels, topk=(1, 5))
+        first, five = timm.accuracy(output, labels, topk=(1, 5))
         for average, value in ((losses, loss), (top1, first), (top5, five)):
             average.update(value.item(), len(output))
         kept.append((output, labels))
@@ -275,8 +277,8 @@ def race(course: Course, rounds: int, loaders: int, batch: int) -> Sides:
             with device_lock("cpu"):  # what else is measured here ends first, and ours does not wait for it
                 pass
             kept.append(timed(run, *arguments))
-            print(f"\r{course.network} {course.threads} thread(s), round {number + 1}", end="", file=sys.stderr)
-    print(file=sys.stderr)
+            rate = course.images / kept[-1].evaluating
+            print(f"{course.network} round {number + 1} {run.__name__}: {rate:.1f} images/s", file=sys.stderr)
     return sides
 
 

@@ -27,8 +27,8 @@ MOST_LOADERS = 16
 PASS = 8
 """Images for each thread in a pass on a processor. What the layers of more write lies in no cache, and is so large that
 the C library maps and clears its memory anew for every layer. Milliseconds of a processor's time an image, on an EPYC
-with 2 cores and other work to do, 1 thread, 3 x 224 x 224: MobileNet V3 small 2.6 in passes of 16, 3.7 of 32, 6.5 of 64,
-10.8 of 256; ResNet-50, preparing included, 89 in passes of 8, 96 of 16, 113 of 32, 128 of 64.
+with 2 cores and other work to do, 1 thread, 3 x 224 x 224: MobileNet V3 small 2.6 in passes of 16, 3.7 of 32, 6.5 of
+64, 10.8 of 256; ResNet-50, preparing included, 89 in passes of 8, 96 of 16, 113 of 32, 128 of 64.
 """
 WORTH_TRYING = 1000
 """Images from which on it is tried whether the network is faster with its channels last."""

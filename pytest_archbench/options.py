@@ -174,7 +174,8 @@ def maybe_folder(text: str) -> Path | None:
 
 def budget(text: str) -> Budget:
     """``"1%"``, ``"5000"`` or both with a comma between them -> a risk, a number of images; neither for no text."""
-    images, risks = [], []
+    images: list[str] = []
+    risks: list[str] = []
     for part in names(text):
         (images if re.fullmatch("[0-9]+", part) else risks).append(part)
     if max(len(images), len(risks)) > 1:

@@ -42,7 +42,8 @@ NETWORK_METRICS = {
     "weights_file_size": "weights_file_size",
 }
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
-DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", "epoch_time", "step_time")
+TRAINING_TIMES = ("epoch_time", "step_time")
+DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", *TRAINING_TIMES)
 SOURCE_ORDER = (
     *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
     *("dpn_official", "densenet_official", "mobilenets_paper", "mobilenetv2_paper", "shufflenet_official"),
@@ -245,21 +246,34 @@ def _rows_of_input(
     shape: str, rows: Sequence[Row], known: Sequence[Row], accuracies: Accuracies
 ) -> Iterable[dict[str, Any]]:
     """``rows`` are those of one input, ``known`` all that say something of the network there."""
-    on_device = [row for row in rows if _metric(row) in DEVICE_METRICS]
-    settings = dict.fromkeys(tuple(_conditions(row).values()) for row in on_device or rows)
-    for setting in settings:
-        place = dict(zip(CONDITIONS, setting, strict=True))
-        here = [row for row in rows if _conditions(row) == place]
+    for place in _places(rows):
+        here = [row for row in rows if _conditions(row) == place or _is_training_on(place["device"], row)]
         record = {"origin": MEASURED, **_identity(rows[0]), **place, "input_shape": shape}
         record |= {metric: _value(_last(here, metric)) for metric in DEVICE_METRICS}
         found = {column: _nearest(known, metric, place) for metric, column in NETWORK_METRICS.items()}
         record |= {column: _value(row) for column, row in found.items()}
-        record |= _last_told(here, ("epoch_time", "step_time"))
+        record |= _last_told(here, TRAINING_TIMES)
         for column in ACCOUNTED:
             record |= provenance.of_row(column, found[column])
         record |= accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
         speaking = [row for row in known if _conditions(row) == place or _metric(row) in NETWORK_METRICS]
         yield record | {"worst": worst(speaking)}
+
+
+def _places(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The conditions of each row of a table: those of what was measured on a device, else of all. The batches of a
+    training are of its recipe, and make a row only where nothing else was measured on the device.
+    """
+    on_device = [row for row in rows if _metric(row) in DEVICE_METRICS]
+    used = [row for row in on_device if _metric(row) not in TRAINING_TIMES]
+    there = {_conditions(row)["device"] for row in used}
+    alone = [row for row in on_device if _metric(row) in TRAINING_TIMES and _conditions(row)["device"] not in there]
+    found = dict.fromkeys(tuple(_conditions(row).values()) for row in [*used, *alone] or rows)
+    return [dict(zip(CONDITIONS, setting, strict=True)) for setting in found]
+
+
+def _is_training_on(device: str, row: Row) -> bool:
+    return _metric(row) in TRAINING_TIMES and _conditions(row)["device"] == device
 
 
 def _metric(row: Row) -> str:

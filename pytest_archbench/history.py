@@ -77,7 +77,8 @@ def points(run: Run) -> dict[Key, Point]:
 
 
 def point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point | None:
-    """A journal's row with its run's facts; None where nothing was measured, or operators were left uncounted.
+    """A journal's row with its run's facts; None where nothing was measured, operators were left uncounted, or
+    images could not be read.
 
     Raises: JournalError where row or header hold what no run writes; it names no file.
     """
@@ -98,7 +99,7 @@ def of(measurement: Measurement, header: Mapping[str, Any]) -> Point | None:
 
 def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mapping[str, Any]) -> Point | None:
     value = found.value
-    if value is None or found.uncounted:
+    if value is None or found.uncounted or (found.outcomes is not None and found.imprecise):
         return None
     return Point(
         architecture=found.architecture,

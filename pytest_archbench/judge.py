@@ -21,6 +21,9 @@ NO_FIGURE_OF_A_DEVICE = (
     "nothing was published for this device; promote a run (archbench promote), or state a limit in a test of yours"
 )
 NO_FIGURE_OF_YOURS = "nobody has published it; assert what you know in a test (archbench.check)"
+NO_FIGURE_OF_WEIGHTS = (
+    "nothing was published for these weights on these images; promote the run (archbench promote) to be judged by it"
+)
 """What to do about a missing baseline."""
 
 
@@ -45,6 +48,7 @@ def verdicts(
     if found := [judge(measurement, baseline, metric, counter) for baseline in baselines]:
         return tuple(found)
     advice = NO_FIGURE_OF_A_DEVICE if metric.per_device else NO_FIGURE_OF_YOURS if users_own else NO_FIGURE
+    advice = NO_FIGURE_OF_WEIGHTS if measurement.protocol else advice
     obstacle = _inconclusive(measurement)
     return (_verdict("inconclusive" if obstacle else "no baseline", measurement, None, obstacle or advice),)
 

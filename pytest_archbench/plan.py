@@ -124,10 +124,9 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
     ]
     metrics = tuple(dict.fromkeys(metric for name in options.metric for metric in _named(name)))
     learned = [metric for metric in metrics if meter_of(metric).by_request]
-    small = (SMALL, *([catalogue.USER] if mine else []))
-    suites = options.suite or (small if learned and not options.arch and options.imagenet is None else ())
+    suites = options.suite or (_suites(options, bool(mine)) if learned and options.imagenet is None else ())
     selected = catalogue.select(suites, options.arch, mine)
-    chosen, left_out = _with_data(selected, options, learned) if learned else (selected, [])
+    chosen, left_out = _able(selected, options, learned) if learned else (selected, [])
     return Plan(
         options=options,
         devices=tuple({device.name: device for device in map(devices.find, options.device)}.values()),
@@ -155,32 +154,44 @@ def _named(name: str) -> tuple[str, ...]:
     return (METRICS.resolve(name),)
 
 
-def _with_data(
+def _suites(options: Options, has_own: bool) -> tuple[str, ...]:
+    """Where networks are looked for that learn from the data that come along: the small ones, and what was named."""
+    return (*((catalogue.DEFAULT,) if options.arch else ()), SMALL, *((catalogue.USER,) if has_own else ()))
+
+
+def _able(
     selected: Sequence[Architecture], options: Options, learned: Sequence[str]
 ) -> tuple[list[Architecture], list[str]]:
-    """The networks whose data set was given, and what to say of the others. Raises: OptionError where none is left."""
-    given = {DIGITS} | ({IMAGENET} if options.imagenet is not None else set())
-    lacking: dict[str, list[str]] = {}
-    for entry in selected:
-        if entry.dataset not in FINDERS:
-            known = near(entry.dataset, FINDERS)
-            raise catalogue.CatalogueError(f"architecture {entry.name!r}: unknown data set {entry.dataset!r}: {known}")
-        if entry.dataset not in given and (entry.dataset == IMAGENET or options.data is None):
-            lacking.setdefault(entry.dataset, []).append(entry.name)
-    missing = {name for names in lacking.values() for name in names}
-    chosen = [entry for entry in selected if entry.name not in missing]
-    said = [_lacks(dataset, names) for dataset, names in lacking.items()]
+    """The networks that can be evaluated or trained, and what to say of the others.
+
+    Raises: OptionError where none is left; CatalogueError for a data set that nobody knows.
+    """
+    trained = all(meter_of(metric).name == TRAINING for metric in learned)
+    reasons = {entry.name: _obstacle(entry, options, trained=trained) for entry in selected}
+    chosen = [entry for entry in selected if not reasons[entry.name]]
+    others = dict.fromkeys(filter(None, reasons.values()))
+    said = [f"{_some([name for name in reasons if reasons[name] == reason])}: {reason}" for reason in others]
     if not chosen:
         small = f"--archbench-suite={SMALL} takes handwritten digits, which come along"
         raise OptionError(f"--archbench-metric={learned[0]}: {'; '.join(said)}; {small}")
     return chosen, said
 
 
-def _lacks(dataset: str, names: Sequence[str]) -> str:
-    """Which networks have no data, and how to give them."""
-    flag = "--archbench-imagenet DIR" if dataset == IMAGENET else "--archbench-data DIR"
-    some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{some} need{'s' * (len(names) == 1)} {dataset}, whose folder was not given ({flag})"
+def _obstacle(entry: Architecture, options: Options, *, trained: bool) -> str:
+    """Why a network can be neither evaluated nor trained, or an empty text. Raises: CatalogueError."""
+    if entry.dataset not in FINDERS:
+        known = near(entry.dataset, FINDERS)
+        raise catalogue.CatalogueError(f"architecture {entry.name!r}: unknown data set {entry.dataset!r}: {known}")
+    if trained and entry.recipe is None:
+        return "no recipe says how to train it"
+    place = "imagenet" if entry.dataset == IMAGENET else "data"
+    if entry.dataset == DIGITS or getattr(options, place) is not None:
+        return ""
+    return f"the folder of {entry.dataset} was not given (--archbench-{place} DIR)"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def packaged_figures() -> Published:

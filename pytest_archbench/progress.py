@@ -135,12 +135,12 @@ def learned(run: Run) -> list[str]:
 
 
 def _accuracy(row: Mapping[str, Any]) -> str:
-    """``digits_plain valid_accuracy: 98.33 % (96.41 % to 99.23 %), 360 images of digits``"""
+    """``digits_plain valid_accuracy: 98.33 % (96.41 % to 99.23 %), 360 images (digits)``"""
     outcomes, protocol, interval = row["outcomes"], row.get("protocol") or {}, row.get("interval") or {}
     ends = [readable(interval[end], "fraction") for end in ("low", "high") if end in interval]
     known = f" ({' to '.join(ends)})" if ends else ""
-    part = f", {outcomes['part']}" if outcomes.get("part") else ""
-    images = f"{outcomes['count']:,} images of {protocol.get('data', 'unknown data')}{part}"
+    what = ", ".join(filter(None, [protocol.get("data", "unknown data"), outcomes.get("part")]))
+    images = f"{outcomes['count']:,} images ({what})"
     return f"{row['architecture']} {row['metric']}: {readable(row['value'], 'fraction')}{known}, {images}"
 
 

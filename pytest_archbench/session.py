@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,7 @@ from pytest_archbench.yardsticks import Yardsticks
 MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError, against.NoOpponent)
 LEARNED = "learned"
 """Folder in ``--archbench-out`` of checkpoints, trained weights and what became of each image, by run."""
-FREE = ("keep", "download", "loaders", "evaluation_batch")
+FREE = ("keep", "download", "loaders")
 """Of what is asked for with a learning: what a resumed run may ask for otherwise, since no result depends on it."""
 MISTAKE = "archbench_mistake"
 """Under which an xdist worker hands its controller a sentence for the user."""
@@ -259,6 +259,8 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self.plan.learns and not self._is_worker:
+            self._opened()  # a run that is killed in its first case, hours later, is known by its journal
         self.progress.begin(nodeid)
 
     @pytest.hookimpl(tryfirst=True)
@@ -275,20 +277,32 @@ class Session:
             self.progress.end(report.nodeid)
 
     def _write(self, row: dict[str, Any]) -> None:
-        try:
-            journal = self._journal or self._open()
-            if _text(row) not in self._journalled:
+        journal = self._opened()
+        if _text(row) not in self._journalled:
+            with self._writing():
                 journal.append(row)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """End the run where its journal cannot be written."""
+        try:
+            yield
         except OSError as error:
             reason = f"{self.out / store.JOURNAL}: {error.strerror}; what was written before is whole"
             pytest.exit(f"archbench: the journal cannot be written: {reason}", returncode=pytest.ExitCode.USAGE_ERROR)
 
+    def _opened(self) -> store.Journal:
+        """The journal, opened at the first measurement, so that a run that only collects touches nothing."""
+        if self._journal is not None:
+            return self._journal
+        with self._writing():
+            self._journal = self._open()
+        return self._journal
+
     def _open(self) -> store.Journal:
-        """Open the journal at the first measurement, so that a run that only collects touches nothing."""
         if self.resuming and (self.out / store.JOURNAL).exists():
             self._journalled = frozenset(map(_text, store.read(self.out).rows))
-        self._journal = store.Journal(self.out, self._header, resume=self.resuming)
-        return self._journal
+        return store.Journal(self.out, self._header, resume=self.resuming)
 
     def so_far(self) -> store.Run:
         """What this run has journalled by now, in an xdist worker what its controller has; no rows before the first.
@@ -321,6 +335,8 @@ class Session:
 
     def _render(self, session: pytest.Session) -> None:
         self._run = store.read(self.out)
+        if not self._run.rows:  # interrupted in its first case
+            return
         try:
             give = partial(hooks.given, self.config)
             self._rendered, self._faults = outputs.publish(self._run, self.out, self.published, give=give)

@@ -9,6 +9,9 @@ from pytest_archbench.records import Number
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 BINARY_PREFIXES = ((2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, ""))
 
+BARE = ("nat",)
+"""Units that nobody puts a prefix before."""
+
 MACS_PER_FLOP = 0.5
 """One multiply-add is one MAC and two FLOPs: a multiplication and an addition."""
 
@@ -19,6 +22,8 @@ def readable(value: Number | None, unit: str, digits: int = 4) -> str:
         return "not measured"
     if unit == "fraction":
         return f"{value * 100:.{max(digits - 2, 0)}f} %"
+    if unit in BARE:
+        return f"{value:.{digits}g} {unit}"
     prefixes = BINARY_PREFIXES if unit == "B" else PREFIXES
     name = "" if unit == "count" else unit
     if value == 0:

@@ -156,7 +156,7 @@ def test_only_the_factory_is_needed() -> None:
     [
         ("pkg.mod:make", r"expected \{factory = .*\}; got 'pkg.mod:make'"),
         ({}, r"expected \{factory = .*\}; got \{\}"),
-        ({"factory": "pkg.mod:make", "inputs": [3]}, "unknown key 'inputs'; known: factory, input, family, paper, dataset"),
+        ({"factory": "a:b", "inputs": [3]}, "unknown key 'inputs'; known: factory, input, family, paper, dataset"),
         ({"factory": "pkg.mod"}, "factory: expected 'package.module:function'; got 'pkg.mod'"),
         ({"factory": ":make"}, "factory: expected 'package.module:function'; got ':make'"),
         ({"factory": 7}, "factory: expected 'package.module:function'; got 7"),

@@ -117,3 +117,8 @@ def test_any_text_is_a_size_or_refused(text: str) -> None:
         assert repr(text) in str(error)  # noqa: PT017  either is right
     else:
         assert 0 <= size < math.inf
+
+
+def test_a_loss_has_no_prefix() -> None:
+    assert readable(0.01284, "nat") == "0.01284 nat"
+    assert readable(2.302585, "nat") == "2.303 nat"

@@ -28,7 +28,11 @@ def rows(directory: Path) -> Iterator[Row]:
 
 
 def filings(row: Row, source: Mapping[str, Any]) -> list[Row]:
-    """A row, and the same under another topology where the source speaks of that one (``also`` in sources.toml)."""
+    """A row, and the same under another topology where the source speaks of that one (``also`` in sources.toml).
+
+    A row of a network that only has the name of ours is filed under another (``apart``), where it judges nothing.
+    """
+    row = {**row, "architecture": source.get("apart", {}).get(row["architecture"], row["architecture"])}
     also = [
         entry for entry in source.get("also", ()) if all(row[key] == entry[key] for key in ("architecture", "metric"))
     ]

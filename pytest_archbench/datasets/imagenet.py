@@ -20,6 +20,10 @@ PLACES: dict[Split, tuple[str, ...]] = {
 """Where a split lies in the folder that was named; for validation, that may be the images' own."""
 
 
+OWN = "own images"
+"""What images in ImageNet's layout with labels of their own are called."""
+
+
 def find(split: Split, learning: Learning) -> Images:
     """The images of ``learning.imagenet``; raises Missing and Unusable."""
     if not learning.imagenet:
@@ -83,7 +87,8 @@ def _in_folders(root: Path, found: Found, split: Split) -> Images:
 
 def _images(found: Found, split: Split, classes: Classes, names: tuple[str, ...], labels: tuple[int, ...]) -> Images:
     part, random = _own(classes) if classes.own else _part(len(set(labels)), len(names), SIZES[split])
-    return Images(IMAGENET, split, classes.names, names, labels, Files(str(found.folder), names), part, random)
+    name, read = OWN if classes.own else IMAGENET, Files(str(found.folder), names)
+    return Images(name, split, classes.names, names, labels, read, part, random)
 
 
 def _own(classes: Classes) -> tuple[str, bool]:

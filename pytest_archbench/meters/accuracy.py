@@ -133,7 +133,7 @@ def _protocol(images: Images, loaded: Loaded, learning: Learning) -> dict[str, A
         **loaded.facts,
         "preprocessing": preprocessing,
         "seed": learning.seed,
-        "amp": learning.amp,
+        "amp": learning.amp or "none",
     }
     plain: dict[str, Any] = json.loads(json.dumps(facts))  # as a journal gives it back, to be compared with that
     return plain

@@ -72,7 +72,7 @@ def _reading(found: Progress, name: str, samples: Sequence[Number], epochs: Sequ
         CONVENTIONS[name],
         notes=_notes(found, name),
         input_shape=list(found.input_shape),
-        dtype=found.protocol["amp"] or "float32",
+        dtype="float32",
         outcomes=found.outcomes if name == "valid_accuracy" else None,
         epochs=tuple(epochs),
         protocol={**found.protocol, "seconds": sum(epoch.epoch_time for epoch in found.epochs)},

@@ -66,7 +66,7 @@ class Course:
         for which, loss in (("training", taught.loss), ("validation", found.loss)):
             if not abs(loss) < float("inf"):
                 raise Diverged(
-                    f"{self.task.architecture.name}: the {which} loss of epoch {number + 1} is {loss}; "
+                    f"the {which} loss of epoch {number + 1} is {loss}; "
                     f"a recipe with a learning rate below {self.task.recipe.learning_rate:g} may help"
                 )
         epoch = Epoch(

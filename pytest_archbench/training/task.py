@@ -35,7 +35,7 @@ class Task:
         """Raises Missing where the architecture has none."""
         if self.architecture.recipe is None:
             raise Missing(
-                f"{self.architecture.name}: no recipe says how it is trained; "
+                "no recipe says how it is trained; "
                 "give its Architecture recipe=Recipe(...), or take --archbench-suite=blocks"
             )
         return self.architecture.recipe
@@ -67,7 +67,7 @@ def protocol(task: Task, train: Images, valid: Images) -> dict[str, Any]:
         "loss": "cross entropy",
         "schedule": f"learning rate x 0.1 after {FASTER_PART:.0%} of the epochs",
         "seed": learning.seed,
-        "amp": learning.amp,
+        "amp": learning.amp or "none",
         "ranks": learning.ranks,
         "batch_normalisation": "over the images of one process",
         "device": task.device,

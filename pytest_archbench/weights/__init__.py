@@ -60,14 +60,14 @@ def loaded(architecture: Architecture, learning: Learning) -> Loaded:
         path, known = given
         return _of_published(architecture, known, path) if known else _of_file(architecture, published, path)
     if architecture.recipe is not None:
-        raise Missing(f"{architecture.name}: not trained yet, and no file of its weights was given{_looked(learning)}")
+        raise Missing(f"not trained yet, and no file of its weights was given{_looked(learning)}")
     if published:
-        weights = _chosen(architecture, published, learning.weights_tag)
-        return _of_published(architecture, weights, _cached(architecture, weights, learning))
+        weights = _chosen(published, learning.weights_tag)
+        return _of_published(architecture, weights, _cached(weights, learning))
     if architecture.is_users_own:
         return _as_made(architecture)
     raise Missing(
-        f"{architecture.name}: no weights are published for it{_looked(learning)}: give a file {architecture.name}.pth "
+        f"no weights are published for it{_looked(learning)}: give a file {architecture.name}.pth "
         "or .safetensors with --archbench-weights DIR"
     )
 
@@ -145,16 +145,12 @@ def _names_of(architecture: Architecture, weights: Weights) -> set[str]:
     return {weights.name, *tagged, _published_stem(weights)} - _own_names(architecture, [weights])
 
 
-def _chosen(architecture: Architecture, published: Sequence[Weights], tags: Sequence[str]) -> Weights:
+def _chosen(published: Sequence[Weights], tags: Sequence[str]) -> Weights:
     """The first with one of the tags that were asked for, in their order; the first of all where none was."""
     wanted = [weights for tag in tags for weights in published if tag in (weights.tag, weights.name)]
     if tags and not wanted:
-        known = [weights.tag or weights.name for weights in published]
-        hint = near(tags[0], known)
-        raise Missing(
-            f"{architecture.name}: no published weights have the tag {' or '.join(tags)}; they are "
-            f"{', '.join(known)}: {hint}"
-        )
+        known = near(tags[0], [weights.tag or weights.name for weights in published])
+        raise Missing(f"no published weights have the tag {' or '.join(tags)}: {known}")
     return (wanted or list(published))[0]
 
 
@@ -162,11 +158,11 @@ def _looked(learning: Learning) -> str:
     return f" ({learning.weights} has no file that is named after it)" if learning.weights else ""
 
 
-def _cached(architecture: Architecture, weights: Weights, learning: Learning) -> Path:
+def _cached(weights: Weights, learning: Learning) -> Path:
     path = weights.file(learning.download)
     if path is None:
         raise Missing(
-            f"{architecture.name}: {weights.name} is not on this host: looked in {_cache_of(weights)} for "
+            f"{weights.name} is not on this host: looked in {_cache_of(weights)} for "
             f"{weights.address}{_looked(learning)}: fetch it with --archbench-download, put it there, or give a file "
             f"{weights.name}.pth or .safetensors with --archbench-weights DIR"
         )
@@ -257,14 +253,14 @@ def _assumed(architecture: Architecture, first: Weights | None, model: nn.Module
     for name in ("pretrained_cfg", "default_cfg"):
         config = getattr(model, name, None)
         if isinstance(config, Mapping) and config:
-            return _of_attribute(architecture, name, config)
+            return _of_attribute(name, config)
     return usual(inputs.shape_of(architecture.input_shape, model))
 
 
-def _of_attribute(architecture: Architecture, name: str, config: Mapping[str, Any]) -> Preprocessing:
+def _of_attribute(name: str, config: Mapping[str, Any]) -> Preprocessing:
     try:
         return of_timm(config, note=f"of the network's {name}")
     except (TypeError, ValueError, ArithmeticError) as problem:
         raise Unusable(
-            f"{architecture.name}: its {name} does not say how images are prepared: {problem}: mend it, or remove it"
+            f"its {name} does not say how images are prepared: {problem}: mend it, or remove it"
         ) from problem

@@ -83,7 +83,7 @@ def test_other_outputs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match=r"^pets: expected 2 outputs, one for each class; got a network with 1,001"):
         labels_for(TWO, 1001)
     own = imagenet(touch(tmp_path, ["cat/a.jpg", "dog/b.jpg"]))
-    with pytest.raises(Unusable, match=r"^imagenet \(own labels: 2 classes\): expected 2 outputs.* with 1,000: "):
+    with pytest.raises(Unusable, match=r"^own images \(own labels: 2 classes\): expected 2 outputs.* with 1,000: "):
         labels_for(own, 1000)
 
 

@@ -122,11 +122,11 @@ def test_the_protocol_says_how_it_was_taken(tmp_path: Path) -> None:
     found = reading(last(accuracy(*asked(image_folder(tmp_path / "val", RIGHT), tmp_path / "kept"))), "top1_accuracy")
     facts = {name: found.protocol[name] for name in ("data", "split", "weights", "seed", "amp")}
     assert facts == {
-        "data": "imagenet",
+        "data": "own images",
         "split": "valid",
         "weights": "as its factory makes them",
         "seed": 0,
-        "amp": "",
+        "amp": "none",
     }
     assert found.protocol["preprocessing"] == {
         "crop": [32, 32],

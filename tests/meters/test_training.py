@@ -87,5 +87,5 @@ def test_it_is_measured_by_request_in_a_process_of_its_own() -> None:
 
 
 def test_a_network_without_a_recipe_is_missing_one() -> None:
-    with pytest.raises(Missing, match="net: no recipe says how it is trained"):
+    with pytest.raises(Missing, match=r"^no recipe says how it is trained"):
         parts(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ evaluation-batch = 4
 [tool.archbench.architectures]
 grey = {factory = "nets:grey", input = [3, 16, 16]}
 """
-SENTENCE = "grey top1_accuracy: 97.92 % (89.10 % to 99.63 %), 48 images of imagenet, own labels: 8 classes"
+SENTENCE = "grey top1_accuracy: 97.92 % (89.10 % to 99.63 %), 48 images (own images, own labels: 8 classes)"
 
 
 def nets(blind: int = 0, delay: float = 0.0) -> str:
@@ -90,7 +91,7 @@ def test_pytest_benchmark_has_it_beside_the_seconds_it_took(first: Ran) -> None:
         entries = json.loads((first.folder / file).read_text())["benchmarks"]
         (entry,) = [each for each in entries if each["extra_info"]["metric"] == "top1_accuracy"]
         assert entry["extra_info"]["value"] == 47 / 48
-        assert entry["extra_info"]["protocol"]["data"] == "imagenet"
+        assert entry["extra_info"]["protocol"]["data"] == "own images"
         assert entry["stats"]["data"] == [row["protocol"]["seconds"]]
 
 
@@ -149,12 +150,14 @@ def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(tmp_path: Path, fir
     kept = folder / "reports/learned"
     while not [file for file in kept.rglob("*.outcomes.jsonl") if file.read_text().count("\n") > 1]:
         assert running.poll() is None
+        time.sleep(0.1)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     write(folder, {"nets.py": nets()})
     (file,) = kept.rglob("*.outcomes.jsonl")
     before = file.read_text()
     ran = bench(folder, "--archbench-resume")
+    assert [*kept.rglob("*.outcomes.jsonl")] == [file], "it is the same run, though it was killed in its first case"
     assert file.read_text().startswith(before)
     for metric in ("top1_accuracy", "top5_accuracy"):
         (ours,), (theirs,) = only(ran.rows, "grey", metric), only(first.rows, "grey", metric)
@@ -211,7 +214,7 @@ def test_a_mistaken_folder_is_one_sentence(tmp_path: Path) -> None:
 
 def test_networks_without_their_data_are_named_with_what_to_do(tmp_path: Path) -> None:
     said = bench(tmp_path, "--archbench-metric=top1_accuracy", "--archbench-arch=resnet18,vgg16").refuses()
-    assert "resnet18, vgg16 need imagenet, whose folder was not given (--archbench-imagenet DIR)" in said
+    assert "resnet18, vgg16: the folder of imagenet was not given (--archbench-imagenet DIR)" in said
     assert said.endswith("--archbench-suite=blocks takes handwritten digits, which come along")
 
 
@@ -249,3 +252,27 @@ def test_a_users_own_network_may_be_of_another_data_set(tmp_path: Path) -> None:
     (row,) = ran.rows
     assert (row["outcomes"]["count"], row["protocol"]["data"]) == (360, "digits")
     assert row["protocol"]["preprocessing"]["crop"] == [8, 8]
+
+
+def test_digits_need_no_suite_to_be_named(tmp_path: Path) -> None:
+    asked = ("--archbench-arch=digits_plain,resnet18", "--archbench-metric=top1_accuracy")
+    ran = bench(tmp_path, *asked, "--co")
+    assert (
+        "archbench: left out: resnet18: the folder of imagenet was not given (--archbench-imagenet DIR)" in ran.output
+    )
+    assert "test_top1_accuracy[digits_plain-cpu-bs1]" in ran.output
+
+
+def test_a_network_without_a_recipe_is_not_trained(tmp_path: Path) -> None:
+    said = bench(tmp_path, "--archbench-arch=resnet18", "--archbench-metric=training").refuses()
+    assert "--archbench-metric=train_accuracy: resnet18: no recipe says how to train it; " in said
+
+
+def test_an_image_that_cannot_be_read_leaves_no_verdict_on_ones_own_run(promoted: Path) -> None:
+    """It must not read as a network that has grown worse."""
+    project(promoted)
+    (promoted / "val/class-3/3.png").write_bytes(b"rubbish")
+    ran = bench(promoted, "-k", "top1")
+    (row,) = ran.rows
+    assert outcomes(row) == ["inconclusive"]
+    assert "1 image(s) could not be read and count as wrong: " in row["verdicts"][0]["reason"]

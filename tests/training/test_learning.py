@@ -146,7 +146,7 @@ def test_weights_are_found_once_they_are_there(tmp_path: Path) -> None:
 
 
 def test_a_network_without_a_recipe_is_refused() -> None:
-    with pytest.raises(Missing, match=r"linear: no recipe says how it is trained; give its Architecture recipe="):
+    with pytest.raises(Missing, match=r"^no recipe says how it is trained; give its Architecture recipe="):
         last(task(linear, None))
 
 
@@ -170,7 +170,7 @@ def test_an_answer_that_is_no_score_for_each_class_is_refused() -> None:
 
 def test_a_training_that_diverges_says_when() -> None:
     with pytest.raises(
-        Diverged, match=r"linear: the training loss of epoch 1 is (nan|inf); a recipe with a learning rate below"
+        Diverged, match=r"^the training loss of epoch 1 is (nan|inf); a recipe with a learning rate below"
     ):
         last(task(linear, replace(DIGITS, learning_rate=1e36)))
 

@@ -61,6 +61,12 @@ class Snapshot:
     throttles: int | None
 
 
+def processors() -> int:
+    """How many processors this process may use; all of the machine's where the system does not tell."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def snapshot(root: Path = Path("/")) -> Snapshot:
     """Read every counter once, which takes well below a millisecond. Never raises: what cannot be read is None."""
     return Snapshot(

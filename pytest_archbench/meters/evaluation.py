@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_archbench.datasets import Images
 from pytest_archbench.files import UNREADABLE, Lines
+from pytest_archbench.machine import processors
 from pytest_archbench.protocols import Unusable
 
 if TYPE_CHECKING:
@@ -143,8 +143,7 @@ def loaders(asked: int, images: int, threads: int) -> int:
     """
     if asked >= 0:
         return asked
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if images < FEW else min(max(usable - threads, 1), MOST_LOADERS)
+    return 0 if images < FEW else min(max(processors() - threads, 1), MOST_LOADERS)
 
 
 def images_a_pass(asked: int, device: str, threads: int) -> int:

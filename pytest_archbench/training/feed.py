@@ -6,12 +6,12 @@ Pixels travel as bytes; they are mirrored and normalised in batches on the devic
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_archbench import datasets
+from pytest_archbench.machine import processors
 from pytest_archbench.protocols import Preprocessing, Recipe
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Streamed:
         loader: Any = DataLoader(
             Prepared(self.images, self.prepare),  # type: ignore[arg-type]  # a mapping of keys is a data set as well
             batch_sampler=[_keys(indices, corners) for indices in batches],
-            num_workers=processors_to_spare() if self.loaders < 0 else self.loaders,
+            num_workers=processors() - 1 if self.loaders < 0 else self.loaders,
             pin_memory=self.place.startswith("cuda"),
             generator=torch.Generator(),  # its own: reading must draw nothing from the network's
         )
@@ -199,9 +199,3 @@ class Prepared:
 
     def __len__(self) -> int:
         return len(self.images.names)
-
-
-def processors_to_spare() -> int:
-    """Those this process may use, less the one that it runs on."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return allowed - 1

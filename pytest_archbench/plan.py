@@ -55,7 +55,8 @@ class Plan:
         """The cases of one metric, by architecture, device and batch size.
 
         A metric that no device changes is taken once per architecture, at batch size 1, under the first device's name;
-        one of a training at the batch size of the network's recipe.
+        one of a training there too, at the batch size of the network's recipe: hours on a second device would teach
+        nothing more.
         """
         if metric not in self.metrics:
             return []
@@ -63,7 +64,8 @@ class Plan:
         places = self.devices if per_device else self.devices[:1]
         sizes = self.options.batch_size if per_device else (1,)
         if meter_of(metric).name == TRAINING:
-            return [case for batch, entry in self._trained() for case in self._cases(entry, metric, places, (batch,))]
+            first = self.devices[:1]
+            return [case for batch, entry in self._trained() for case in self._cases(entry, metric, first, (batch,))]
         return [case for entry in self.architectures for case in self._cases(entry, metric, places, sizes)]
 
     def _trained(self) -> list[tuple[int, Architecture]]:

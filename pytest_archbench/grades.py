@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_archbench.baselines import square
-from pytest_archbench.levels import unlike
+from pytest_archbench.levels import PROTOCOL, differing, unlike
 from pytest_archbench.outcomes import LINKS
 from pytest_archbench.past import against_baseline
 from pytest_archbench.proportions import Pairs, Range, discordant, mcnemar, right, sequence, wilson
@@ -49,6 +49,12 @@ MARGIN = 0.01
 
 CONFIDENCE = 0.99
 """Of the interval of a sample whose size was fixed beforehand."""
+
+SURELY = 0.999
+"""Confidence of the intervals of two runs on different images that must lie apart to be called different."""
+
+IMAGES = f"{PROTOCOL}.images"
+"""The fact that says which images were evaluated."""
 
 RISK = 0.01
 """The chance of being called changed for a network that is as good as it was."""
@@ -174,16 +180,36 @@ def against_own(ours: Point, theirs: Point, metric: Metric, label: str = "") -> 
     sentence calls theirs, its run without it.
     """
     compared = _with_point(ours, theirs, label or f"run {theirs.run}")
-    if difference := unlike(ours, theirs, metric) or _unpaired(ours.outcomes, theirs.outcomes):
+    facts = [fact for fact in differing(ours, theirs, metric) if fact[0] != IMAGES]
+    if facts or ours.outcomes is None or theirs.outcomes is None:
+        difference = unlike(ours, theirs, metric) if facts else _unkept(ours.outcomes)
         return _verdict("incomparable", compared, difference)
-    assert ours.outcomes is not None, "points that pair have outcomes"
-    assert theirs.outcomes is not None, "points that pair have outcomes"
+    if ours.outcomes.images != theirs.outcomes.images:
+        return _on_other_images(ours.outcomes, theirs.outcomes, compared)
     pairs = discordant(ours.outcomes, theirs.outcomes)
+    if not pairs.images:
+        return _verdict("incomparable", compared, "there is no image that both evaluated")
     risk = max(ours.outcomes.risk, theirs.outcomes.risk)
     outcome, found = _at_any_look(pairs, metric, risk) if risk else _at_one_look(pairs, metric)
     only = f"{pairs.only_ours:,} are right only here and {pairs.only_theirs:,} only there"
-    said = f"of {pairs.images:,} common images {only}, {found}"
+    here, there = (readable(share, ours.unit) for share in (pairs.ours, pairs.theirs))
+    part = pairs.images < max(ours.outcomes.count, theirs.outcomes.count)
+    shares = f" {here} here and {there} there:" if part else ""
+    said = f"of {pairs.images:,} common images{shares} {only}, {found}"
     return _verdict(outcome, compared, said, (pairs.ours, pairs.theirs))
+
+
+def _on_other_images(ours: Outcomes, theirs: Outcomes, compared: Compared) -> Verdict:
+    """Two samples of different images do not pair; where ours is worse than that can explain, it is said all the same:
+    an image added to the set must not switch the guard off.
+    """
+    here, there = (wilson(right(each), each.count, SURELY) for each in (ours, theirs))
+    images = f"the images or their labels are not the same ({ours.total:,} here, {theirs.total:,} there)"
+    if here.high >= there.low:
+        return _verdict("incomparable", compared, f"{images}: promote a run on these to compare with it")
+    shares = (right(ours) / ours.count, right(theirs) / theirs.count)
+    surely = f"{images}, and yet no two samples of alike images differ so: find what changed, or promote a run on these"
+    return _verdict("regressed", compared, surely, shares)
 
 
 def settled(
@@ -199,7 +225,9 @@ def settled(
         return False
     outcomes, scatter = measurement.outcomes, _scatter(measurement)
     asked = [figure for figure in figures if not _unlike(measurement, outcomes, figure)]
-    earlier = None if theirs is None or _unpaired(outcomes, theirs.outcomes) else theirs.outcomes
+    earlier = theirs.outcomes if theirs is not None else None
+    if earlier is not None and (earlier.images != outcomes.images or not discordant(outcomes, earlier).images):
+        earlier = None
     questions = bool(asked) + (earlier is not None)
     if not questions:
         return False
@@ -247,13 +275,8 @@ def _unlike(measurement: Measurement, outcomes: Outcomes, baseline: Baseline) ->
     return f"these are {part}, no random sample of the images that the figure is of"
 
 
-def _unpaired(ours: Outcomes | None, theirs: Outcomes | None) -> str:
-    """Why no image was seen by both, or an empty text."""
-    if ours is None or theirs is None:
-        return f"no per-image outcomes are kept {'here' if ours is None else 'there'}: measure and promote anew"
-    if ours.images != theirs.images:
-        return f"images, labels or their order are {ours.images[:12]} here and {theirs.images[:12]} there"
-    return "" if min(ours.count, theirs.count) else "there is no image that both evaluated"
+def _unkept(ours: Outcomes | None) -> str:
+    return f"no per-image outcomes are kept {'here' if ours is None else 'there'}: measure and promote anew"
 
 
 def _is_whole(outcomes: Outcomes) -> bool:
@@ -293,8 +316,10 @@ def _scatter(measurement: Measurement) -> Scatter:
 def _at_one_look(pairs: Pairs, metric: Metric) -> tuple[Outcome, str]:
     chance, allowed = mcnemar(pairs.only_ours, pairs.only_theirs), metric.tolerance * pairs.theirs
     found = f"McNemar's p = {chance:.2g}"
+    if chance >= RISK and abs(pairs.difference) <= max(MARGIN, allowed):
+        return "passed", f"{found}, no change that shows"
     if chance >= RISK:
-        return "passed", f"{found}, from {RISK:g} on no change"
+        return "inconclusive", f"{found}: {_signed(pairs.difference)} may be chance on so few images: evaluate more"
     if abs(pairs.difference) <= allowed:
         return "passed", f"{found}: a change, within {_points(allowed)}"
     return _changed(pairs.difference, found)

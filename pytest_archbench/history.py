@@ -77,8 +77,7 @@ def points(run: Run) -> dict[Key, Point]:
 
 
 def point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point | None:
-    """A journal's row with its run's facts; None where nothing was measured, operators were left uncounted, or
-    images could not be read.
+    """A journal's row with its run's facts; None where nothing was measured, or operators were left uncounted.
 
     Raises: JournalError where row or header hold what no run writes; it names no file.
     """
@@ -99,7 +98,7 @@ def of(measurement: Measurement, header: Mapping[str, Any]) -> Point | None:
 
 def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mapping[str, Any]) -> Point | None:
     value = found.value
-    if value is None or found.uncounted or (found.outcomes is not None and found.imprecise):
+    if value is None or found.uncounted:
         return None
     return Point(
         architecture=found.architecture,

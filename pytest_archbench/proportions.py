@@ -184,13 +184,15 @@ def right(outcomes: Outcomes) -> int:
 
 
 def discordant(ours: Outcomes, theirs: Outcomes) -> Pairs:
-    """What two networks did on the images that both saw, the first ones of the same order. Raises ValueError as
-    ``unpack`` does; that the images are the same is the caller's to know.
+    """What two networks did on the images that both saw, the first ones of the same order, less those that either could
+    not read. Raises ValueError as ``unpack`` does; that the images are the same is the caller's to know.
     """
     common = min(ours.count, theirs.count)
-    here, there = (_number(each.correct, each.count) >> (each.count - common) for each in (ours, theirs))
+    unread = {at for each in (ours, theirs) for at in each.unread if at < common}
+    blank = sum(1 << (common - 1 - at) for at in unread)
+    here, there = ((_number(each.correct, each.count) >> (each.count - common)) & ~blank for each in (ours, theirs))
     both = (here & there).bit_count()
-    return Pairs(here.bit_count() - both, there.bit_count() - both, both, common)
+    return Pairs(here.bit_count() - both, there.bit_count() - both, both, common - len(unread))
 
 
 def _number(text: str, count: int) -> int:

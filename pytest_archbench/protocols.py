@@ -5,6 +5,8 @@ Standard library only.
 
 from __future__ import annotations
 
+import base64
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,12 @@ class Preprocessing:
     interpolation: Interpolation = "bilinear"
     fit: Fit = "center"
     note: str = ""
+
+    def __post_init__(self) -> None:
+        sides = (*self.crop, *(self.resize if isinstance(self.resize, tuple) else (self.resize or 1,)))
+        _require(len(self.crop) == 2 and min(sides) >= 1, "preprocessing", "crop and resize of at least 1 pixel", self)
+        _require(all(map(math.isfinite, (*self.mean, *self.std))), "preprocessing", "a finite mean and std", self)
+        _require(0 not in self.std, "preprocessing", "a std that is not 0", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,11 @@ class Recipe:
     weight_decay: float = 1e-5
     flip: bool = False
     random_crop: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.epochs >= 1 and self.batch_size >= 1, "recipe", "epochs and batch_size of at least 1", self)
+        _require(0 < self.learning_rate < math.inf, "recipe", "a learning_rate above 0", self)
+        _require(0 <= self.weight_decay < math.inf, "recipe", "a weight_decay of at least 0", self)
 
 
 ACCOUNTS = ("file", "sha256", "seconds", "loaders", "versions")
@@ -117,7 +130,8 @@ class Outcomes:
     how many were, the first ones of that order; ``correct`` has a bit for each (``proportions.pack``). ``total`` is how
     many there are. ``part`` says what of the data set that the figures are published for this is, such as ``10 of 1,000
     classes``; empty where it is the whole. ``random`` is whether the evaluated images are a random sample of the whole.
-    ``risk`` is that of a wrong verdict at which the evaluation was stopped early, 0 where it was not.
+    ``risk`` is that of a wrong verdict at which the evaluation was stopped early, 0 where it was not. ``unread`` are
+    the places in the order of images that could not be read: they count as wrong, and are compared with nothing.
     """
 
     images: str
@@ -127,6 +141,29 @@ class Outcomes:
     part: str = ""
     random: bool = True
     risk: float = 0.0
+    unread: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "unread", tuple(self.unread))  # of a list, as JSON has it
+        texts = all(isinstance(text, str) for text in (self.images, self.correct, self.part))
+        _require(texts and bool(self.images), "outcomes", "texts for images, correct and part", self)
+        whole = all(type(number) is int for number in (self.count, self.total, *self.unread))
+        _require(whole and 0 <= self.count <= self.total, "outcomes", "0 <= count <= total, whole numbers", self)
+        _require(isinstance(self.random, bool), "outcomes", "true or false for random", self)
+        known = isinstance(self.risk, int | float) and 0 <= self.risk < 1
+        _require(known, "outcomes", "a risk from 0 to below 1", self)
+        _require(all(0 <= at < self.count for at in self.unread), "outcomes", "unread from 0 to below count", self)
+        size = -(-self.count // 8)
+        try:
+            found = len(base64.b64decode(self.correct, validate=True))
+        except ValueError:
+            found = -1
+        _require(found == size, "outcomes", f"{size} bytes of correct in base64", self)
+
+
+def _require(condition: bool, what: str, expected: str, got: object) -> None:
+    if not condition:
+        raise ValueError(f"{what}: expected {expected}; got {got!r:.300}")
 
 
 class Missing(LookupError):

@@ -67,12 +67,22 @@ class Runner:
         answers: list[Answered] = []
         with device_lock(job.conditions.device):
             if isgeneratorfunction(meter.measure):
-                return [Answered(followed(self._worker(meter.worker, 0), job, watch))]
+                return [Answered(self._followed(meter.worker, job, watch))]
             for number in range(self.settings.processes if meter.worker == TIMING else 1):
                 answers.append(self._undisturbed(meter.worker, number, job))
                 if isinstance(answers[-1].answer, Failure):
                     break
         return answers
+
+    def _followed(self, name: str, job: Job, watch: Watch | None) -> Answer:
+        """A long measurement, in a process of its own: what a network leaves behind, such as another default type, it
+        leaves to nobody, and a start is nothing beside an evaluation.
+        """
+        worker = self._worker(name, 0)
+        try:
+            return followed(worker, job, watch)
+        finally:
+            worker.stop()
 
     def _undisturbed(self, name: str, number: int, job: Job) -> Answered:
         """Ask one process until nothing disturbs it, a few times; else the least disturbed answer counts."""

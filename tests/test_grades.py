@@ -243,7 +243,7 @@ def test_what_chance_does_is_no_change() -> None:
     verdict = against_own(*pair(10, 2, 760, 228), TOP1)
     assert verdict.outcome == "passed"
     assert verdict.reason.endswith(
-        "10 are right only here and 2 only there, McNemar's p = 0.039, from 0.01 on no change"
+        "10 are right only here and 2 only there, McNemar's p = 0.039, no change that shows"
     )
     assert against_own(*pair(0, 0, 760, 240), TOP1).outcome == "passed"
 
@@ -298,7 +298,7 @@ def test_only_the_images_that_both_saw_are_compared() -> None:
     ours, theirs = run([False] * 8 + [True] * 2), run([True] * 8 + [True] * 92, "r0")
     verdict = against_own(ours, theirs, TOP1)
     assert verdict.outcome == "regressed"  # 2 / 2^8 = 0.0078
-    assert "of 10 common images 0 are right only here and 8 only there" in verdict.reason
+    assert "of 10 common images 20.00 % here and 100.00 % there: 0 are right only here and 8 only there" in verdict.reason
     assert verdict.change == pytest.approx(-0.8)
 
 
@@ -311,7 +311,7 @@ def test_only_the_images_that_both_saw_are_compared() -> None:
         (
             {},
             {"outcomes": Outcomes("another set, and more", 1, 1, "gA==")},
-            "images, labels or their order are set here and another set, there",
+            "the images or their labels are not the same (50,000 here, 1 there): promote a run on these to compare with it",
         ),
         ({"outcomes": Outcomes("set", 0, 9, "")}, {}, "there is no image that both evaluated"),
     ],
@@ -428,3 +428,31 @@ def test_a_network_farther_off_than_the_margin_is_seldom_passed_by_peeking() -> 
     generator, figure = random.Random(9), replace(FIGURE, value=0.93, precision=0.0)
     found = [stops(generator, 0.93 - MARGIN - 0.0005, figure)[1] for _ in range(100)]
     assert found.count("passed") <= 5
+
+
+def test_chance_that_may_be_much_is_inconclusive() -> None:
+    """Seven of forty images lost: p = 2 / 2^7 = 0.0156, and 17.5 points."""
+    verdict = against_own(*pair(0, 7, 33, 0), TOP1)
+    assert verdict.outcome == "inconclusive"
+    assert verdict.reason.endswith("McNemar's p = 0.016: -17.50 points may be chance on so few images: evaluate more")
+
+
+def test_images_that_either_could_not_read_are_left_out_of_the_pairs() -> None:
+    ours, theirs = run([False] * 8 + [True] * 92), run([True] * 100, "r0")
+    assert against_own(ours, theirs, TOP1).outcome == "regressed"
+    assert ours.outcomes is not None
+    unread = replace(ours, outcomes=replace(ours.outcomes, unread=tuple(range(8))))
+    verdict = against_own(unread, theirs, TOP1)
+    assert verdict.outcome == "passed"
+    assert "of 92 common images" in verdict.reason
+
+
+@pytest.mark.parametrize(("right", "outcome"), [(490, "regressed"), (598, "incomparable"), (601, "incomparable")])
+def test_an_image_more_does_not_switch_the_guard_off(right: int, outcome: str) -> None:
+    """At 99.9 % 490 of 601 are 75.8 to 86.2 %, 600 of 600 are 98.2 % and more."""
+    ours, theirs = run([True] * right + [False] * (601 - right)), run([True] * 600, "r0")
+    assert ours.outcomes is not None
+    other = replace(ours, outcomes=replace(ours.outcomes, images="one more", total=601))
+    verdict = against_own(other, theirs, TOP1)
+    assert verdict.outcome == outcome
+    assert "the images or their labels are not the same (601 here, 50,000 there)" in verdict.reason

@@ -197,6 +197,7 @@ def _reading(
             correct=pack(right),
             part=asked.images.part,
             random=asked.images.random,
+            unread=_unread(shards),
         ),
         protocol={**asked.protocol, "seconds": seconds, "loaders": asked.way.loaders, "versions": _versions()},
         imprecise=_unreadable(shards),
@@ -219,6 +220,12 @@ def _notes(asked: _Evaluation, shards: Sequence[Shard], seconds: float) -> Itera
     silent -= sum(len(shard.unreadable) for shard in shards)
     if silent:
         yield f"{silent:,} images got answers that are no numbers, and count as wrong"
+
+
+def _unread(shards: Sequence[Shard]) -> tuple[int, ...]:
+    """Places in the order of the images that could not be read."""
+    seen = (name in shard.unreadable for shard in shards for name in shard.images)
+    return tuple(at for at, missing in enumerate(seen) if missing)
 
 
 def _unreadable(shards: Sequence[Shard]) -> str:

@@ -61,6 +61,13 @@ def seconds(row: Mapping[str, Any]) -> Sequence[float]:
     return () if taken is None else (float(taken),)
 
 
+def group(row: Mapping[str, Any]) -> str:
+    """``latency cpu bs1``: whose times compare. Of what is no time, the seconds it took."""
+    conditions = row["conditions"]
+    what = row["metric"] if row["unit"] == "s" else f"seconds to take {row['metric']},"
+    return f"{what} {conditions['device']} bs{conditions['batch_size']}"
+
+
 def learned(row: Mapping[str, Any]) -> dict[str, Any]:
     """What the format has no field for: how something was learned, its value, and how well that is known."""
     fields = ("value", "interval", "epochs", "protocol") if "protocol" in row else ()
@@ -123,7 +130,7 @@ def _benchmark(row: Mapping[str, Any]) -> dict[str, Any]:
     more = {field: row[field] for field in ("convention", "trials") if row.get(field)} | learned(row)
     metric = row["metric"]
     return {
-        "group": f"{metric} {conditions['device']} bs{conditions['batch_size']}",
+        "group": group(row),
         "name": f"test_{metric}[{case}]",
         "fullname": f"archbench/{MODULES[metric]}::test_{metric}[{case}]",
         "params": {"archbench_case": case},

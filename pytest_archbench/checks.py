@@ -212,7 +212,15 @@ class Archbench:
         """Send a journal row along with the test's report, which finds its way from any process."""
         if self._session is not None:
             row = {**store.row(measurement, verdicts, of.family, key_of(of)), **more}
-            self._request.node.user_properties.append((PROPERTY, json.dumps(row, default=repr)))
+            self._request.node.user_properties.append((PROPERTY, _as_json(row)))
+
+
+def _as_json(row: Mapping[str, Any]) -> str:
+    """A row as text; a fact that JSON has no number for, such as an infinite setting of a network, in words."""
+    try:
+        return json.dumps(row, default=repr, allow_nan=False)
+    except ValueError:
+        return json.dumps(json.loads(json.dumps(row, default=repr), parse_constant=str))
 
 
 def _published(session: Session, case: Case, measurement: Measurement) -> tuple[Verdict, ...]:

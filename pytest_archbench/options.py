@@ -190,7 +190,10 @@ def perhaps(text: str) -> int:
 
 def whole(text: str) -> int:
     """A whole number from 0 to ``MOST``."""
-    return 0 if text == "0" else count(text)
+    try:
+        return 0 if text == "0" else count(text)
+    except ValueError:
+        raise ValueError(f"expected a whole number from 0 to {MOST}") from None
 
 
 def loaders(text: str) -> int:
@@ -238,7 +241,7 @@ OPTIONS = (
     Option(
         "metric",
         "",
-        "params, macs, activations, model_size, latency, throughput, peak_memory, ... (default: all)",
+        "params, macs, latency, peak_memory, ...; or counts, memory, accuracy, training (default: all but these two)",
         names,
     ),
     Option("batch-size", "1", "batch sizes of measured metrics, a list", counts),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_archbench.options import OPTIONS
+from pytest_archbench.options import OPTIONS, names
 
 if TYPE_CHECKING:
     from pytest_archbench.checks import Archbench
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--archbench-resume", action="store_true", help="measure only what the journal in --archbench-out lacks"
     )
     for option in OPTIONS:
-        shown = option.default or "all"
+        shown = option.default or ("all" if option.parse is names else "none")
         about = option.help if "default" in option.help else f"{option.help} (default: {shown})"
         typed: dict[str, Any] = {"action": "store_const", "const": option.bare} if option.bare else {"metavar": "..."}
         group.addoption(option.flag, dest=f"archbench_{option.key}", help=about.replace("%", "%%"), **typed)

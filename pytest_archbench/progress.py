@@ -18,6 +18,8 @@ from pytest_archbench.units import readable
 
 EVERY = 15.0
 """Seconds between two lines where the output is a file; on a terminal each case shows its text."""
+ASSUMED = "preprocessing assumed"
+"""How the note of an evaluation begins whose weights do not say how images are prepared for them."""
 MOST_LEARNED = 20
 """Accuracies that the terminal lists."""
 MOST_COMPARED = 20
@@ -139,9 +141,13 @@ def _accuracy(row: Mapping[str, Any]) -> str:
     outcomes, protocol, interval = row["outcomes"], row.get("protocol") or {}, row.get("interval") or {}
     ends = [readable(interval[end], "fraction") for end in ("low", "high") if end in interval]
     known = f" ({' to '.join(ends)})" if ends else ""
-    what = ", ".join(filter(None, [protocol.get("data", "unknown data"), outcomes.get("part")]))
-    images = f"{outcomes['count']:,} images ({what})"
-    return f"{row['architecture']} {row['metric']}: {readable(row['value'], 'fraction')}{known}, {images}"
+    of = f" of {outcomes['total']:,}" if outcomes["count"] < outcomes["total"] else ""
+    early = f"stopped early at a risk of {outcomes['risk']:.3g}" if outcomes.get("risk") else ""
+    what = ", ".join(filter(None, [protocol.get("data", "unknown data"), outcomes.get("part"), early]))
+    images = f"{outcomes['count']:,}{of} images ({what})"
+    weights = f", weights {protocol['weights']}" if "weights" in protocol else ""
+    said = f"{row['architecture']} {row['metric']}: {readable(row['value'], 'fraction')}{known}, {images}{weights}"
+    return "; ".join([said, *(note for note in row.get("notes", ()) if note.startswith(ASSUMED))])
 
 
 def compared(run: Run) -> list[str]:

@@ -24,7 +24,8 @@ class DuplicateName(ValueError):
 def near(name: str, names: Iterable[str], between: str = ", ") -> str:
     """``did you mean a, b?`` where something is near; and the whole list where it is short, else its length."""
     known = sorted(names)
-    matches = difflib.get_close_matches(name, known, n=4, cutoff=0.6)
+    begun = [each for each in known if name and each.startswith(name)][:4]
+    matches = list(dict.fromkeys([*begun, *difflib.get_close_matches(name, known, n=4, cutoff=0.6)]))[:4]
     asked = f"did you mean {between.join(matches)}?" if matches else ""
     if len(known) <= 8 or not asked:
         listed = f"known: {between.join(known) or 'none'}" if len(known) <= 20 else f"{len(known)} names are known"

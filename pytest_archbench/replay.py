@@ -42,7 +42,7 @@ def into_benchmark(request: pytest.FixtureRequest, measurement: Measurement) -> 
     if not seconds:
         return
     conditions = measurement.conditions
-    group = f"{measurement.metric} {conditions.device} bs{conditions.batch_size}"
+    group = benchmark_json.group(row)
     request.node.add_marker(pytest.mark.benchmark(timer=Tape(seconds), group=group))
     benchmark = request.getfixturevalue("benchmark")
     benchmark.extra_info.update(

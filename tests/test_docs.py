@@ -28,7 +28,18 @@ def commands(page: Path) -> bool:
     return "```console" in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
+LONG = {"first-run", "pull-request", "own-network", "report", "comparing"}
+"""Pages whose commands take half a minute and more."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page.stem in LONG), id=page.stem)
+        for page in PAGES
+        if commands(page)
+    ],
+)
 def test_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     """In one folder, top to bottom, as a reader would: files are written, commands exit as their block says."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -121,7 +121,7 @@ BAD = [
     ("loaders", "101", "expected auto or a whole number from 0 to 100"),
     ("amp", "int8", "expected bfloat16 or float16"),
     ("epochs", "0", WHOLE),
-    ("seed", "-1", WHOLE),
+    ("seed", "-1", "expected a whole number from 0 to 2147483647"),
     ("ranks", "0", WHOLE),
 ]
 ANYTHING = {"arch", "suite", "metric", "history", "against", "against_python", *PLACES, "weights_tag"}

@@ -51,6 +51,7 @@ evaluation-batch = 4
 grey = {factory = "nets:grey", input = [3, 16, 16]}
 """
 SENTENCE = "grey top1_accuracy: 97.92 % (89.10 % to 99.63 %), 48 images (own images, own labels: 8 classes)"
+WEIGHTS = ", weights as its factory makes them"
 
 
 def nets(blind: int = 0, delay: float = 0.0) -> str:
@@ -77,7 +78,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 def test_a_users_own_network_is_evaluated_on_their_own_images(first: Ran) -> None:
     assert (first.code, first.outcomes) == (0, {"skipped": 2}), first.output
-    assert SENTENCE in first.output.splitlines()
+    assert SENTENCE + WEIGHTS in first.output.splitlines()
     (row,) = only(first.rows, "grey", "top1_accuracy")
     assert (row["value"], row["outcomes"]["count"]) == (47 / 48, 48)
     assert row["conditions"]["input_shape"] == [3, 16, 16]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_archbench.bounds import BOUNDS, Bound
 from pytest_archbench.registry import UnknownName, near
 from pytest_archbench.report.columns import COLUMNS, measured
-from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED
+from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, NETWORK_METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,8 @@ QUANTITIES = tuple(bound.column for bound in BOUNDS.values())
 HELD = {"throughput": "image_rate"}
 """Where the frame holds a quantity that it computes where it was not measured: batch size / latency is a throughput."""
 SOURCED = ("top1", "top5")
+QUESTIONED = tuple(key for key in QUANTITIES if key in DEVICE_METRICS)
+"""Metrics whose failure on a device says that a network does not run there; others do not exclude it."""
 UNDER = ("input_shape", *(key for key in CONDITIONS if key not in ("device", "batch_size")))
 
 
@@ -91,7 +93,7 @@ def choose(
     """
     tried, records = failures or {}, networks.to_dict("records")
     here = [record for record in records if (record["device"], record["batch_size"]) == (device, batch_size)]
-    candidates = _candidates([record for record in here if _measured_there(record) or _place(record) not in tried])
+    candidates = _candidates([record for record in here if stands(record, tried)])
     sets = _data_sets(candidates)
     names = {each.network for each in candidates}
     absent = dict.fromkeys(record["architecture"] for record in records if record["architecture"] not in names)
@@ -162,8 +164,21 @@ def _place(record: Record) -> Place:
     return record["architecture"], record["device"], record["batch_size"]
 
 
-def _measured_there(record: Record) -> bool:
-    return any(measured(record[metric]) for metric in DEVICE_METRICS)
+def stands(record: Record, tried: Failures) -> bool:
+    """Whether a network is one to choose from where it was measured: it runs there, and something is known of it.
+
+    A metric that was skipped or failed excludes it only where the question is about it (``QUESTIONED``) and no other
+    number of that device stands against it.
+    """
+    failed = tried.get(_place(record), {})
+    if not failed or any(measured(record[metric]) for metric in DEVICE_METRICS):
+        return True
+    return not failed.keys() & set(QUESTIONED) and any(_known_itself(record, key) for key in NETWORK_METRICS.values())
+
+
+def _known_itself(record: Record, key: str) -> bool:
+    """Whether a quantity was found where the row is from, and not lent by another source."""
+    return measured(record[key]) and record.get(f"{key}_source", record["origin"]) == record["origin"]
 
 
 def _candidates(here: Sequence[Record]) -> list[Candidate]:

@@ -65,7 +65,8 @@ class Drawing:
     curve of each row's y over the epochs of its training.
 
     Bars have no ``x``. ``size`` is the column that the area of a ball is proportional to, ``beside`` the one whose
-    curve is dashed. ``note`` is one sentence below the title.
+    curve is dashed. ``note`` is one sentence below the title. ``heading`` is what y is called where two quantities are
+    drawn along it.
     """
 
     kind: Kind
@@ -75,6 +76,7 @@ class Drawing:
     size: str = ""
     note: str = ""
     beside: str = ""
+    heading: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

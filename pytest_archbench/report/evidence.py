@@ -12,7 +12,7 @@ from pytest_archbench.claims import FEWEST
 from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
 from pytest_archbench.report.frames import MEASURED, NETWORK, side
-from pytest_archbench.report.provenance import comparable, contests
+from pytest_archbench.report.provenance import SHARES, comparable, contests
 
 MOST_NAMES = 14
 """Names that a sentence lists before it counts the rest."""
@@ -32,12 +32,14 @@ class Setting:
 
 
 def networks(frame: pd.DataFrame, needs: Sequence[str]) -> pd.DataFrame:
-    """Each network once (the first of its rows) that has a positive finite number in all of ``needs``, of one data set.
+    """Each network once (the first of its rows) that has a finite number in all of ``needs``, of one data set. A share
+    may be 0; what logarithms and quotients are taken of may not.
 
     ``name`` is the architecture's, with the side of its input where it is there at several.
     """
     values = frame[list(needs)].to_numpy(dtype=float)
-    having = comparable(frame[(np.isfinite(values) & (values > 0)).all(axis=1)], needs)
+    within = np.where([key in SHARES for key in needs], values >= 0, values > 0)
+    having = comparable(frame[(np.isfinite(values) & within).all(axis=1)], needs)
     once = having.drop_duplicates(NETWORK)
     several = once.duplicated("architecture", keep=False)
     sides = once["input_shape"].map(lambda shape: f" at {side(shape)}")

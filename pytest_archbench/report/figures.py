@@ -7,7 +7,7 @@ a run (``frames.networks``), of published figures (``published.published``), or 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,7 @@ from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
 from pytest_archbench.report.drawing import EPOCH, Axis, Drawing, Panel
 from pytest_archbench.report.frames import CONDITIONS, MEASURED, NETWORK, side
-from pytest_archbench.report.provenance import contests, points
+from pytest_archbench.report.provenance import RUN, RUNNING, contests, points
 
 Draw = Callable[[pd.DataFrame], Drawing]
 
@@ -51,9 +51,12 @@ class Chart:
         """What keeps the figure from being drawn and what helps; empty where it can be drawn."""
         rows = usable(frame, self.needs)
         if not rows.empty:
-            return "" if self.draw(rows).panels else f"{self.title}: {self.otherwise or ONE_BATCH_SIZE}"
+            drawing = self.draw(rows)
+            return (
+                "" if drawing.panels else f"{self.title}: {_nowhere(drawing, rows) or self.otherwise or ONE_BATCH_SIZE}"
+            )
         parts = dict.fromkeys(part for key in self.needs for part in COLUMNS[key].of or (key,))
-        absent = [key for key in parts if not (frame[key] > 0).any()]
+        absent = [key for key in parts if usable(frame, [key]).empty]
         names = ", ".join(COLUMNS[key].name for key in absent or self.needs)
         if not absent:
             return f"{self.title}: no network of this run has all of {names}."
@@ -83,11 +86,31 @@ def figure(name: str, *, title: str, needs: Sequence[str], otherwise: str = "") 
     return register
 
 
-def usable(frame: pd.DataFrame, needs: Iterable[str]) -> pd.DataFrame:
-    """The rows with a positive number in every column of ``needs``: a logarithm or an area has no place for 0."""
-    values = frame[list(needs)]
-    found: pd.DataFrame = frame[((values > SMALLEST) & (values < LARGEST)).all(axis=1)]
+def usable(frame: pd.DataFrame, needs: Iterable[str], positive: Iterable[str] = ()) -> pd.DataFrame:
+    """The rows with a number in every column of ``needs``, 0 being one, and more than 0 in those of ``positive``."""
+    values, above = frame[list(needs)], frame[list(positive)]
+    plausible = ((values == 0) | (values > SMALLEST)) & (values < LARGEST)
+    found: pd.DataFrame = frame[plausible.all(axis=1) & (above > 0).all(axis=1)]
     return found
+
+
+def placeable(frame: pd.DataFrame, *axes: Axis, size: str = "") -> pd.DataFrame:
+    """The rows that have a place along ``axes`` and an area: a logarithm or an area has no place for 0."""
+    keys = [axis.column for axis in axes]
+    return usable(frame, filter(None, [*keys, size]), _above_zero(axes, size))
+
+
+def _above_zero(axes: Iterable[Axis | None], size: str) -> list[str]:
+    """The columns of which a drawing cannot show 0."""
+    logarithmic = [axis.column for axis in axes if axis and axis.log and axis.column in COLUMNS]
+    return [*logarithmic, size] if size else logarithmic
+
+
+def _nowhere(drawing: Drawing, rows: pd.DataFrame) -> str:
+    """What is 0 of every network where the drawing cannot show that; empty where nothing is."""
+    zero = [key for key in _above_zero((drawing.x, drawing.y), drawing.size) if not (rows[key] > 0).any()]
+    names = ", ".join(COLUMNS[key].name for key in zero)
+    return f"{names} is 0 of every network, which neither a logarithm nor an area can show." if zero else ""
 
 
 def balls(frame: pd.DataFrame, x: Axis, y: Axis, size: str) -> Drawing:
@@ -95,7 +118,7 @@ def balls(frame: pd.DataFrame, x: Axis, y: Axis, size: str) -> Drawing:
     their accuracies are of.
     """
     keys = (x.column, y.column, size)
-    panels = [_cloud(title, rows, x, y, size) for title, rows in contests(usable(frame, keys), keys)]
+    panels = [_cloud(title, rows, x, y, size) for title, rows in contests(placeable(frame, x, y, size=size), keys)]
     note = "The area of a ball shows its {}; dashed: the Pareto front."
     return Drawing("balls", y, _filled(panels), x, size, note.format(COLUMNS[size].name))
 
@@ -111,7 +134,8 @@ def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -
     their front.
     """
     panels = []
-    for data, title, group, rows in _settings(usable(frame, (x.column, y.column)), (x.column, y.column)):
+    fitted = (replace(x, log=True), replace(y, log=True)) if form == "power" else (x, y)
+    for data, title, group, rows in _settings(placeable(frame, *fitted), (x.column, y.column)):
         values = rows[x.column], rows[y.column]
         shape = {"law": fits.law(*values, form)} if form else {"front": fits.front(rows, x.column, y.column)}
         panels.append(Panel(tuple(rows.index), title, group, data=data, **shape))
@@ -122,7 +146,7 @@ def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -
 def bars(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once, the best first, a panel for each data set where ``key`` is of data."""
     panels = [_ranked(_networks(rows), key, title, title) for title, rows in contests(usable(frame, [key]), [key])]
-    return Drawing("bars", Axis(key), _filled(panels))
+    return Drawing("bars", Axis(key), _filled(panels), note=RUNNING if key in RUN else "")
 
 
 def _ranked(rows: pd.DataFrame, key: str, title: str, data: str, group: str = "") -> Panel:
@@ -164,15 +188,21 @@ def curves(frame: pd.DataFrame, key: str, beside: str) -> Drawing:
     What others published of these networks stands where its training ended. A network that was trained for one epoch
     has no line.
     """
-    found = contests(usable(frame, [key]), [key])
+    y = Axis(key, log=key.endswith("_loss"))
+    found = contests(placeable(frame, y), [key])
     panels = [Panel(_trained(rows, key), title, data=title) for title, rows in found]
     shown = [label for panel in panels for label in panel.rows]
     published = frame.loc[shown, "origin"].ne(MEASURED).any()
-    note = f"Solid: {COLUMNS[key].name}; dashed: {COLUMNS[beside].name}."
+    note = f"Solid: {COLUMNS[key].name}; dashed: {COLUMNS[beside].name},"
+    note += " a running value over the epoch, taken while the weights still change."
     note += " Hollow: as published, after the last epoch." if published else ""
-    return Drawing(
-        "curves", Axis(key, log=key.endswith("_loss")), _filled(panels), Axis(EPOCH), note=note, beside=beside
-    )
+    return Drawing("curves", y, _filled(panels), Axis(EPOCH), note=note, beside=beside, heading=_common(key, beside))
+
+
+def _common(key: str, beside: str) -> str:
+    """What two quantities are both called: ``Accuracy`` of validation accuracy and training accuracy."""
+    one, other = (COLUMNS[each].name.split() for each in (key, beside))
+    return " ".join(word for word in one if word in other).capitalize()
 
 
 def _trained(rows: pd.DataFrame, key: str) -> tuple[int, ...]:
@@ -187,7 +217,7 @@ def _trained(rows: pd.DataFrame, key: str) -> tuple[int, ...]:
 def lines(frame: pd.DataFrame, key: str) -> Drawing:
     """A line for each network over the batch sizes it was measured at, two at least, a panel for each device."""
     panels = []
-    for title, rows in devices(usable(frame, [key])):
+    for title, rows in devices(placeable(frame, Axis(key, log=True))):
         ordered = rows.sort_values([*NETWORK, "batch_size"], kind="stable")
         several = ordered.groupby(NETWORK)["batch_size"].transform("nunique") > 1
         panels.append(Panel(tuple(ordered.index[several]), title))
@@ -298,7 +328,8 @@ def memory_size(frame: pd.DataFrame) -> Drawing:
 def density_top1(frame: pd.DataFrame) -> Drawing:
     """Bianco et al. 2018, Fig. 2 (b)."""
     top1, density = Axis("top1"), Axis("accuracy_density", log=True)
-    panels = [_cloud(title, rows, top1, density) for title, rows in contests(frame, ("top1", "accuracy_density"))]
+    found = contests(placeable(frame, top1, density), ("top1", "accuracy_density"))
+    panels = [_cloud(title, rows, top1, density) for title, rows in found]
     return Drawing("balls", density, _filled(panels), top1, note="Dashed: the Pareto front.")
 
 

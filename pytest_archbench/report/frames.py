@@ -202,7 +202,7 @@ def derived(record: Mapping[Any, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = dict(record)
     per_image = _ratio(found.get("latency"), found.get("batch_size"))
-    rate = found.get("throughput") or _ratio(1.0, per_image)
+    rate = _ratio(1.0, per_image) if found.get("throughput") is None else found["throughput"]
     percent = _ratio(found.get("top1"), 0.01)
     own: dict[str, float | None] = {
         "image_latency": per_image,
@@ -255,6 +255,7 @@ def _rows_of_input(
         record |= _last_told(here, TRAINING_TIMES)
         for column in ACCOUNTED:
             record |= provenance.of_row(column, found[column])
+        record |= {f"{key}_source": MEASURED for key in provenance.EVALUATED if record[key] is not None}
         record |= accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
         speaking = [row for row in known if _conditions(row) == place or _metric(row) in NETWORK_METRICS]
         yield record | {"worst": worst(speaking)}
@@ -308,9 +309,14 @@ def _nearest(rows: Iterable[Row], metric: str, place: Mapping[str, Any]) -> Row 
 
 
 def accuracy(record: Mapping[str, Any], column: str, accuracies: Accuracies) -> dict[str, Any]:
-    """``top1`` and ``top1_source``. A figure for another input size speaks of another point of the chart."""
+    """``top1`` and ``top1_source``. A figure for another input size speaks of another point of the chart.
+
+    Beside an accuracy that was measured none is lent: a published one would be of other weights or other images.
+    """
     if record.get(column) is not None:
         return {f"{column}_source": record["origin"]}
+    if any(record.get(f"{key}_source") == MEASURED for key in provenance.EVALUATED):
+        return {f"{column}_source": None}
     size = side(record["input_shape"])
     for baseline in accuracies.get((record["topology"], f"{column}_accuracy"), ()):
         if size is None or baseline.input_size in (None, size):

@@ -34,7 +34,17 @@ SETTINGS = {
     },
     "themeVariables": {f"quadrant{number}Fill": PAPER for number in (1, 2, 3, 4)},
 }
-_UNFIT = re.compile(r"[^A-Za-z0-9_.:+ -]")
+LONGEST_NAME, LONGEST_TITLE = 40, 80
+READABLE = (
+    (r"(?<=\d),(?=\d{3})", ""),
+    (r"\s*[,:;]\s+", " - "),
+    (r"[\u2010-\u2015\u2212/]", "-"),
+    ("\u00d7", "x"),
+    ("\u2026", "..."),
+    ("%", "percent"),
+    (r"[^A-Za-z0-9_.:+ -]", "?"),
+)
+"""What stands for signs that are not safe within quotes, in turn; the last is for all others."""
 
 
 def ball_chart(drawing: Drawing, title: str, frame: pd.DataFrame, looks: Mapping[str, Style]) -> Iterator[str]:
@@ -52,7 +62,7 @@ def ball_chart(drawing: Drawing, title: str, frame: pd.DataFrame, looks: Mapping
     yield "```mermaid"
     yield f"%%{{init: {json.dumps(SETTINGS)}}}%%"
     yield "quadrantChart"
-    of = f" ({_label(drawing.panels[0].title)})" if drawing.panels[0].title else ""
+    of = f" ({label(drawing.panels[0].title, LONGEST_TITLE)})" if drawing.panels[0].title else ""
     yield f"    title {title}{of}; area for {COLUMNS[drawing.size].name}"
     yield f"    x-axis {_ends(rows, drawing.x)}"
     yield f"    y-axis {_ends(rows, drawing.y)}"
@@ -60,7 +70,7 @@ def ball_chart(drawing: Drawing, title: str, frame: pd.DataFrame, looks: Mapping
         rows["architecture"], rows["family"], _placed(rows, drawing.x), _placed(rows, drawing.y), radii, strict=True
     )
     for name, family, x, y, radius in points:
-        yield f'    "{_label(name)}": [{x:.3f}, {y:.3f}] radius: {radius:.0f}, color: {looks[family].fill}'
+        yield f'    "{label(name)}": [{x:.3f}, {y:.3f}] radius: {radius:.0f}, color: {looks[family].fill}'
     yield "```"
     if len(rows) < len(every):
         yield f"{len(rows)} of {len(every)} networks, those on the Pareto front first; all are in `figures/`."
@@ -83,6 +93,14 @@ def _ends(rows: pd.DataFrame, axis: Axis) -> str:
     return f'"{column.heading} from {low}" --> "to {high} {column.unit}{scale}"'
 
 
-def _label(name: str) -> str:
+def label(name: str, longest: int = LONGEST_NAME) -> str:
     """A name of which nothing but letters, digits and a few signs is left: within quotes nothing else is safe."""
-    return _UNFIT.sub("?", name)[:40]
+    for unfit, readable in READABLE:
+        name = re.sub(unfit, readable, name)
+    return name if len(name) <= longest else _cut(name, longest - 3) + "..."
+
+
+def _cut(name: str, length: int) -> str:
+    """Its beginning, which ends in no part of a number."""
+    within = re.match(r"[\d.]{2}", name[length - 1 :])
+    return (re.sub(r"[\d.]+$", "", name[:length]) if within else name[:length]).rstrip()

@@ -19,10 +19,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pytest_archbench.report.cells import legible
-from pytest_archbench.report.choice import UNDER, failures
+from pytest_archbench.report.choice import UNDER, failures, stands
 from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
 from pytest_archbench.report.findings import Record, commit, findings, place
-from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, Run, cases
+from pytest_archbench.report.frames import CONDITIONS, MEASURED, Run, cases
 from pytest_archbench.report.plotting import digest, library
 from pytest_archbench.report.provenance import account, with_interval
 from pytest_archbench.report.sheets import Extra, Sheet
@@ -150,14 +150,15 @@ def html(
 
 def _known(run: Run, networks: pd.DataFrame) -> dict[str, Any]:
     """What the choice among networks needs beside the payload: how rows of one network differ, and what failed."""
+    tried = failures(cases(run))
     return {
         "conditions": [[_text(value) for value in networks[key]] for key in UNDER if networks[key].nunique() > 1],
         "failures": [
             [name, device, batch_size, metric, clip(reason)]
-            for (name, device, batch_size), reasons in failures(cases(run)).items()
+            for (name, device, batch_size), reasons in tried.items()
             for metric, reason in reasons.items()
         ],
-        "measures": DEVICE_METRICS,
+        "standing": [stands(record, tried) for record in networks.to_dict("records")],
         "sources": {key: [_text(name) for name in networks[f"{key}_source"]] for key in ("top1", "top5")},
     }
 

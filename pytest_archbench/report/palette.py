@@ -60,5 +60,10 @@ def looks(frame: pd.DataFrame) -> dict[str, Style]:
 
 
 def strokes(frame: pd.DataFrame) -> dict[str, Style]:
-    """A style for each topology of a frame, where networks and not families are told apart."""
-    return styles(sorted(frame["topology"].unique()))
+    """A style for each topology of a frame, where networks and not families are told apart.
+
+    By name along ``HUES``, each of which is as far as can be from those before it: few lines are well apart.
+    """
+    found = [Style(hue, edge) for edge in EDGES for hue in HUES]
+    names = sorted(frame["topology"].unique())
+    return {name: found[place] if place < CAPACITY else OTHER for place, name in enumerate(names)}

@@ -284,9 +284,9 @@ def _curves(drawing: Drawing, title: str, shown: Shown, _: Looks) -> Figure:
     room = Room(8.2 if alone else 5.2, 5.2 if alone else 4.2, right=2.1)
     drawn, places = _sheet(shown, room, min(len(shown), 2), title, drawing.note, {})
     for axes, rows in zip(places, (rows for _, rows in shown), strict=True):
-        axes.set(xlabel="Epoch", ylabel=_label(drawing.y), yscale="log" if drawing.y.log else "linear")
+        axes.set(xlabel="Epoch", ylabel=_label(drawing.y, drawing.heading), yscale="log" if drawing.y.log else "linear")
         lines = [(_curve(axes, drawing, row, style)[-1], row, style) for row, style in _styled(rows)]
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.set_xticks(_epochs(max(end[0] for end, _, _ in lines)))
         axes.margins(x=0.02, y=0.04)
         axes.autoscale_view()
         axes.autoscale(False)  # the names are placed where the lines now end
@@ -295,6 +295,12 @@ def _curves(drawing: Drawing, title: str, shown: Shown, _: Looks) -> Figure:
         names, fills = [row["label"] for row in named], [style.fill for style in styles]
         marks.name_ends(axes, np.array(ends), names, fills)
     return drawn
+
+
+def _epochs(last: float) -> list[int]:
+    """Marks for an axis of epochs: round ones, none before the first and none after the last."""
+    found = MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(1, last)
+    return [int(mark) for mark in found if 1 <= mark <= last]
 
 
 def _styled(rows: pd.DataFrame) -> Iterator[tuple[Record, Style]]:
@@ -334,11 +340,12 @@ def _values(rows: pd.DataFrame, axis: Axis, column: str = "") -> Array:
     return rows[column or axis.column].to_numpy(dtype=float) / scale
 
 
-def _label(axis: Axis) -> str:
+def _label(axis: Axis, heading: str = "") -> str:
+    """What an axis shows, and its unit; ``heading`` where that is more than one quantity."""
     if axis.column not in COLUMNS:
         return "Batch size"
     column = COLUMNS[axis.column]
-    return f"{column.heading} [{column.unit}]"
+    return f"{heading or column.heading} [{column.unit}]"
 
 
 def _scale(axes: Axes, x: Axis, y: Axis) -> None:

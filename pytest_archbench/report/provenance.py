@@ -26,15 +26,28 @@ EVALUATED = ("top1", "top5")
 TRAINED = ("train_accuracy", "valid_accuracy", "train_loss", "valid_loss", "epoch_time", "step_time")
 CURVED = ("train_accuracy", "valid_accuracy", "train_loss", "valid_loss")
 UNCERTAIN = ("top1", "top5", "valid_accuracy")
-"""Columns with an interval: shares of images."""
+"""Columns with an interval: shares of images that the network did not change with."""
+SHARES = (*UNCERTAIN, "train_accuracy")
 DATA = {**{key: f"{key}_data" for key in EVALUATED}, **dict.fromkeys(TRAINED, "training_data")}
 """By quantity, the column of the frame that says which data it is of."""
 UNSTATED = "data not stated"
+ASSUMED = "preprocessing assumed"
+"""How a note begins that says so: weights of one's own do not tell what they were evaluated with."""
 
-WORDS = (*(f"{key}_{part}" for key in EVALUATED for part in ("data", "of", "weights")), "training_data", "training_of")
+WORDS = (
+    *(f"{key}_{part}" for key in EVALUATED for part in ("data", "of", "weights", "assumed")),
+    "training_data",
+    "training_of",
+)
 NUMBERS = ("epochs", *(f"{key}_{part}" for key in UNCERTAIN for part in ("images", "low", "high")))
 CURVES = tuple(f"{key}_epochs" for key in CURVED)
 """Columns of the frame beside the quantities: texts, numbers, and JSON of pairs (epoch, value)."""
+
+RUN = ("train_accuracy", "train_loss")
+RUNNING = (
+    "Training accuracy and loss are running values over the epoch, taken while the weights still change:"
+    " the accuracy may lie below validation's, the loss above it."
+)
 
 _DATA_SET = re.compile(r"\bdataset (\w+)")
 _EPOCH = re.compile(r"\bepoch (\d{1,9})")
@@ -95,8 +108,14 @@ def told_in(key: str) -> str:
 
 def account(record: Record, key: str) -> str:
     """Whose an accuracy is and what of: ``measured on digits, 360 images, weights a.pth``, or the source's name."""
-    source, said, weights = (record[f"{key}_{part}"] or "" for part in ("source", "of", "weights"))
-    return ", ".join(filter(None, [f"{source} on {said}" if said else source, weights and f"weights {weights}"]))
+    source = record[f"{key}_source"] or ""
+    return f"{source} on {said}" if (said := evaluation(record, key)) else source
+
+
+def evaluation(record: Record, key: str) -> str:
+    """What a measured accuracy is of: data, images, weights, and what was assumed; empty of any other."""
+    said, weights, assumed = (record[f"{key}_{part}"] or "" for part in ("of", "weights", "assumed"))
+    return ", ".join(filter(None, [said, weights and f"weights {weights}", assumed]))
 
 
 def with_interval(record: Record, key: str) -> str:
@@ -116,7 +135,13 @@ def _evaluation(key: str, row: Row) -> dict[str, Any]:
         DATA[key]: whole if speaks else f"{whole}, {part}",
         f"{key}_of": ", ".join(filter(None, [whole, *_said(outcomes, part)])),
         f"{key}_weights": legible(protocol.get("weights")) or None,
+        f"{key}_assumed": "; ".join(note for note in _notes(row) if note.startswith(ASSUMED)) or None,
     }
+
+
+def _notes(row: Row) -> list[str]:
+    given = row.get("notes")
+    return [*map(legible, given)] if isinstance(given, list | tuple) else []
 
 
 def _part(outcomes: Row) -> str:
@@ -145,8 +170,13 @@ def _training(row: Row) -> dict[str, Any]:
     if not (epochs := _series(row)):
         return found
     batch = number(protocol.get("batch_size"))
-    said = [counted(len(epochs), "epoch"), f"batches of {batch}" if batch else "", legible(protocol.get("amp"))]
+    said = [counted(len(epochs), "epoch"), f"batches of {batch}" if batch else "", _mixed(protocol)]
     return found | {"training_of": ", ".join(filter(None, [*names, *said])), "epochs": len(epochs)}
+
+
+def _mixed(protocol: Row) -> str:
+    """The mixed precision of a training; empty where it had none."""
+    return "" if (amp := legible(protocol.get("amp"))) == "none" else amp
 
 
 def _uncertainty(key: str, row: Row) -> dict[str, Any]:

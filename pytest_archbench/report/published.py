@@ -67,7 +67,7 @@ def _records(
                 **network,
                 **{metric: _value(there, metric, size) for metric in DEVICE_METRICS},
             }
-            record["params"] = record["params"] or _params(record)
+            record["params"] = _params(record) if record["params"] is None else record["params"]
             yield record | accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
 
 

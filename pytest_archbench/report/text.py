@@ -15,7 +15,7 @@ from pytest_archbench.report.figures import FIGURES
 from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, place
 from pytest_archbench.report.frames import MEASURED, Run
 from pytest_archbench.report.palette import looks
-from pytest_archbench.report.provenance import with_interval
+from pytest_archbench.report.provenance import EVALUATED, RUNNING, evaluation, with_interval
 
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
@@ -125,18 +125,30 @@ def _from(record: Record) -> str:
 
 
 def _accounts(frame: pd.DataFrame) -> Iterator[str]:
-    """What each measured accuracy is of, by name: subsets, own labels, what was stopped early, trainings."""
-    of: dict[str, list[str]] = defaultdict(list)
-    for key, word in (("top1_of", "Top-1"), ("training_of", "Trained")):
-        told = frame[(frame["origin"] == MEASURED) & frame[key].notna()].drop_duplicates(["architecture", key])
-        for name, sentence_of_it in zip(told["architecture"], told[key], strict=True):
-            of[f"{word} on {sentence_of_it}"].append(name)
+    """What each measured accuracy is of, by name: subsets, own labels, weights, what was stopped early, trainings."""
+    of: dict[str, dict[str, None]] = defaultdict(dict)
+    measured_here = frame[frame["origin"] == MEASURED]
+    for record in measured_here.to_dict("records"):
+        for said in _told(record):
+            of[said][record["architecture"]] = None
     if of:
         yield ""
         yield "### What the accuracies are of"
         yield ""
-        lines = [f"- {sentence(said)}: {_names(names)}" for said, names in of.items()]
+        lines = [f"- {sentence(said)}: {_names([*names])}" for said, names in of.items()]
+        lines += [f"- {RUNNING}"] if measured_here["training_of"].notna().any() else []
         yield from fitting(lines, ACCOUNT_SHARE, "- and {} more")
+
+
+def _told(record: Record) -> Iterator[str]:
+    """What the evaluation and the training of a network were of; top-5 is said where it is of something else."""
+    top1, top5 = (evaluation(record, key) for key in EVALUATED)
+    if top1:
+        yield f"Top-1 on {top1}"
+    if top5 and top5 != top1:
+        yield f"Top-5 on {top5}"
+    if record["training_of"]:
+        yield f"Trained on {record['training_of']}"
 
 
 def _names(names: Sequence[str]) -> str:

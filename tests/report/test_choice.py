@@ -197,3 +197,33 @@ def test_accuracies_of_other_data_are_ranked_apart_and_said() -> None:
     frame = frames.networks(Run(HEADER, (*rows, *(row(name, "latency", 0.1) for name in "abcd"))))
     found = choose(frame, {}, "cpu", 1)
     assert [each.label for each in found.ranked] == ["b (imagenet)", "c (imagenet)", "a (digits)", "d"]
+
+
+def test_a_metric_that_the_question_is_not_about_excludes_no_network() -> None:
+    rows = (
+        evaluated("four", "own images", 0.9, 40),
+        row("four", "top5_accuracy", status="skipped", message="4 classes"),
+        row("lost", "params", 5),
+        row("lost", "top1_accuracy", status="failed", message="no weights"),
+        *(row("void", metric, status="failed", message="no head") for metric in ("params", "macs")),
+        row("big", "params", 9),
+        row("big", "latency", status="oom", message="2 GiB asked"),
+    )
+    found = _answer(*rows)
+    assert ranking(found) == ["four", "lost"]
+    assert reasons(found) == {
+        "big": ["not measured on cpu at batch 1 (oom: 2 GiB asked)"],
+        "void": ["not measured on cpu at batch 1 (failed: no head)"],
+    }
+
+
+def test_an_accuracy_of_nothing_is_a_value() -> None:
+    found = _answer(evaluated("none", "own images", 0.0, 40), evaluated("few", "own images", 0.1, 40))
+    assert [(each.label, each.values["top1"]) for each in found.ranked] == [("few", 0.1), ("none", 0.0)]
+    found = _answer(evaluated("none", "own images", 0.0, 40), min_top1=0.05)
+    assert reasons(found) == {"none": ["top-1 0.00 % < 5 %"]}
+
+
+def _answer(*rows: dict[str, object], **bounds: float) -> Choice:
+    frame, failed = network_frame(*rows)
+    return choose(frame, bounds, "cpu", 1, failed)

@@ -16,6 +16,7 @@ from pytest_archbench.claims import CLAIMS, FEWEST
 from pytest_archbench.records import Baseline
 from pytest_archbench.report import conclusions, frames
 from pytest_archbench.report.conclusions import JUDGES, Conclusion, conclude
+from pytest_archbench.report.evidence import networks
 from pytest_archbench.report.published import published
 
 MIB, GIB = 2.0**20, 2.0**30
@@ -450,3 +451,9 @@ def test_model_size_predicts_memory_on_the_titan() -> None:
     assert found.sentence.endswith(
         "peak memory is 692.3 MiB + 1.38 × model size with r² 0.75; the least is 647.0 MiB (nasnet_a_mobile)."
     )
+
+
+def test_a_share_of_nothing_is_evidence_and_a_quotient_of_nothing_is_not() -> None:
+    frame = eight(top1=[0.0] + [0.7] * 7)
+    assert len(networks(frame, ("macs", "top1"))) == 8
+    assert len(networks(frame, ("accuracy_density",))) == 7

@@ -259,3 +259,35 @@ def test_a_drawing_that_cannot_be_drawn_is_refused_as_it_is_made(make: Callable[
 def test_a_figure_is_registered_once() -> None:
     with pytest.raises(DuplicateName, match="ball_chart"):
         figures.figure("ball_chart", title="again", needs=("macs",))(lambda _: Drawing("bars", Axis("macs"), ()))
+
+
+def _of_nothing(name: str) -> list[dict[str, object]]:
+    return [evaluated(name, "digits", 0.0, 360), row(name, "macs", 10**9), row(name, "params", 10**6)]
+
+
+@pytest.mark.parametrize("name", ["top1_networks", "ball_chart", "top1_params", "accuracy_density"])
+def test_an_accuracy_of_nothing_is_drawn(name: str) -> None:
+    frame = frames.networks(Run(HEADER, tuple(_of_nothing("a"))))
+    assert FIGURES[name].lacking(frame) == ""
+    assert [panel.rows for panel in FIGURES[name](frame).panels] == [(0,)]
+
+
+def test_nothing_is_left_out_of_a_logarithm_and_an_area_which_is_said() -> None:
+    frame = frames.networks(Run(HEADER, (*_of_nothing("a"), row("b", "macs", 0), row("b", "params", 5))))
+    assert FIGURES["density_top1"](frame).panels == ()
+    assert (
+        FIGURES["density_top1"]
+        .lacking(frame)
+        .endswith(": density is 0 of every network, which neither a logarithm nor an area can show.")
+    )
+    (panel,) = FIGURES["operations_networks"](frame).panels
+    assert panel.rows == (1, 0)
+
+
+def test_figures_of_training_say_that_its_accuracy_is_taken_on_the_way() -> None:
+    rows = (trained("a", "digits", valid_accuracy=(0.5, 0.9)), trained("a", "digits", train_accuracy=(0.4, 0.8)))
+    for name in ("learning_accuracy", "train_accuracy"):
+        note = drawn(name, *rows).note
+        assert re.search("running values? over the epoch, taken while the weights still change", note)
+    assert drawn("valid_accuracy", *rows).note == ""
+    assert drawn("learning_accuracy", *rows).heading == "Accuracy"

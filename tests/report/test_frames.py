@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from report_data import HEADER, Run, published, row, small, verdict
+from report_data import HEADER, Run, evaluated, published, row, small, verdict
 
 from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.report import frames
@@ -248,3 +248,20 @@ def test_csv_holds_every_number_unrounded() -> None:
 def test_csv_tells_nothing_from_zero() -> None:
     frame = pd.DataFrame({"a": [0.0, None, float("nan")]}, dtype=object)
     assert frames.csv_text(frame).splitlines() == ["a", "0.0", '""', '""']
+
+
+@pytest.mark.parametrize(("own", "other"), [("top1", "top5"), ("top5", "top1")])
+def test_no_published_accuracy_stands_beside_a_measured_one(own: str, other: str) -> None:
+    figures = [published("a", 0.7), published("a", 0.9, metric="top5_accuracy")]
+    (found,) = networks_of(evaluated("a", "own images", 0.0, 40, f"{own}_accuracy"), figures=figures)
+    assert (found[own], found[f"{own}_source"]) == (0.0, "measured")
+    assert math.isnan(found[other])  # type: ignore[arg-type]
+    assert (found[f"{other}_source"], found[f"{other}_data"]) == (None, None)
+
+
+def test_rates_and_densities_of_nothing_are_nothing_and_not_absent() -> None:
+    (found,) = networks_of(
+        *(row("a", "throughput", 0.0), row("a", "latency", 0.5)),
+        *(evaluated("a", "digits", 0.0, 360), row("a", "params", 10**6), row("a", "macs", 10**9)),
+    )
+    assert [found[key] for key in ("image_rate", "accuracy_density", "operation_density")] == [0.0, 0.0, 0.0]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import to_rgb
 
-from pytest_archbench.report.palette import CAPACITY, HUES, OTHER, styles
+from pytest_archbench.report.palette import CAPACITY, HUES, OTHER, strokes, styles
 
 
 def test_hues_stand_apart_from_each_other() -> None:
@@ -27,3 +28,10 @@ def test_no_two_families_look_alike_up_to_the_capacity() -> None:
     assert len(set(distinct)) == CAPACITY == 48
     assert list(found.values())[CAPACITY:] == [OTHER] * 5
     assert len({style.fill for style in distinct[: len(HUES)]}) == len(HUES) >= 20
+
+
+def test_lines_take_the_colours_in_turn_and_edges_when_these_are_spent() -> None:
+    found = strokes(pd.DataFrame({"topology": ["b", "a", "a", *(f"c{place:03}" for place in range(CAPACITY))]}))
+    assert (found["a"].fill, found["b"].fill) == HUES[:2]
+    assert len({*found.values()} - {OTHER}) == CAPACITY
+    assert [name for name, style in found.items() if style == OTHER] == ["c046", "c047"]

@@ -354,3 +354,16 @@ def test_panels_of_other_data_have_limits_of_their_own_and_those_of_devices_shar
     limits = {each.get_title(loc="left").split(",")[0]: each.get_ylim() for each in axes}
     assert limits["digits: cpu"] == limits["digits: mps"]
     assert limits["digits: cpu"][0] > limits["imagenet: cpu"][1]
+
+
+def test_an_axis_of_epochs_has_marks_from_the_first_to_the_last_and_is_named_after_both_curves() -> None:
+    for count, expected in ((2, [1, 2]), (3, [1, 2, 3]), (60, [10, 20, 30, 40, 50, 60])):
+        curve = tuple(place / 100 for place in range(1, count + 1))
+        drawn = draw("learning_accuracy", frames.networks(Run(HEADER, (trained("a", "digits", valid_accuracy=curve),))))
+        assert list(drawn.axes[0].get_xticks()) == expected
+        assert drawn.axes[0].get_ylabel() == "Accuracy [%]"
+
+
+def test_bars_of_nothing_say_so() -> None:
+    axes = draw("top1_networks", frames.networks(Run(HEADER, (evaluated("a", "digits", 0.0, 360),)))).axes[0]
+    assert [text.get_text().strip() for text in axes.texts] == ["0.00"]

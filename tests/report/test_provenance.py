@@ -143,3 +143,17 @@ def test_whatever_a_foreign_journal_says_is_read(metric: str, learned: dict[str,
     found = network(row("a", metric, 0.5, **learned))
     assert found["top1" if metric == "top1_accuracy" else metric] == 0.5
     frames.csv_text(frames.networks(Run(HEADER, (row("a", metric, 0.5, **learned),)))).encode()
+
+
+def test_no_mixed_precision_is_not_spoken_of() -> None:
+    plain, mixed = (trained("a", "digits", valid_accuracy=(0.5, 0.9)) for _ in range(2))
+    plain["protocol"]["amp"], mixed["protocol"]["amp"] = "none", "bfloat16"
+    assert network(plain)["training_of"] == "digits, 2 epochs, batches of 32"
+    assert network(mixed)["training_of"] == "digits, 2 epochs, batches of 32, bfloat16"
+
+
+def test_what_was_assumed_of_weights_is_told_with_them() -> None:
+    found = network(evaluated("a", "digits", 0.95, 360) | {"notes": ["preprocessing assumed: of B.V1", 7]})
+    assert found["top1_assumed"] == "preprocessing assumed: of B.V1"
+    assert account(found, "top1") == "measured on digits, 360 images, weights a.pth, preprocessing assumed: of B.V1"
+    assert network(evaluated("a", "digits", 0.95, 360) | {"notes": "preprocessing assumed"})["top1_assumed"] is None

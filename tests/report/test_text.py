@@ -13,6 +13,8 @@ from report_data import HEADER, Run, broken, evaluated, many, published, row, sm
 from pytest_archbench.records import Baseline
 from pytest_archbench.report import frames, text
 from pytest_archbench.report.cells import legible
+from pytest_archbench.report.mermaid import label
+from pytest_archbench.report.provenance import RUNNING
 from pytest_archbench.report.text import LIMIT, code, escaped, fitting
 
 
@@ -232,10 +234,11 @@ def test_it_says_what_an_accuracy_is_of_by_name() -> None:
     )
     said = summary(Run(HEADER, rows)).partition("### What the accuracies are of")[2].strip().splitlines()
     assert said == [
-        "- Top-1 on imagenet, 500 of 50,000 images, stopped early at a risk of 5 %: `early`",
-        "- Top-1 on imagenet, 10 of 1,000 classes, 500 images: `few`",
-        "- Top-1 on imagenet, own labels: 2 classes, 30 images: `own`",
+        "- Top-1 on imagenet, 500 of 50,000 images, stopped early at a risk of 5 %, weights early.pth: `early`",
+        "- Top-1 on imagenet, 10 of 1,000 classes, 500 images, weights few.pth: `few`",
+        "- Top-1 on imagenet, own labels: 2 classes, 30 images, weights own.pth: `own`",
         "- Trained on digits, 2 epochs, batches of 32: `one`, `two`",
+        f"- {RUNNING}",
     ]
 
 
@@ -243,3 +246,38 @@ def test_a_measured_accuracy_has_its_interval_in_the_table() -> None:
     said = summary(Run(HEADER, (evaluated("a", "digits", 0.95, 360),)))
     assert "| `a` | cpu, batch 1 | 95.00 (94.00 to 96.00) | measured on digits |" in said
     assert "What the accuracies are of" not in summary(*small())
+
+
+def test_what_was_assumed_of_weights_is_said_and_top5_where_it_is_of_something_else() -> None:
+    one = evaluated("a", "imagenet", 0.5, 600) | {"notes": ["600 images in 2 s", "preprocessing assumed: of B.V1"]}
+    rows = (one, evaluated("b", "digits", 0.5, 360), evaluated("b", "digits", 0.9, 300, "top5_accuracy", total=360))
+    said = summary(Run(HEADER, rows)).partition("### What the accuracies are of")[2].strip().splitlines()
+    assert said == [
+        "- Top-1 on imagenet, 600 images, weights a.pth, preprocessing assumed: of B.V1: `a`",
+        "- Top-1 on digits, 360 images, weights b.pth: `b`",
+        "- Top-5 on digits, 300 of 360 images, weights b.pth: `b`",
+    ]
+
+
+def test_the_title_of_the_chart_is_readable_and_cut_at_no_number() -> None:
+    rows = [evaluated("a/b", "imagenet", 0.9, 100, total=600, part="12 of 1,000 classes", random=False)]
+    rows += [row("a/b", "macs", 10**9), row("a/b", "params", 10**6)]
+    drawn = chart(summary(Run(HEADER, tuple(rows))))
+    assert drawn[2].startswith(
+        "    title Top-1 accuracy against operations (imagenet - 12 of 1000 classes - 100 of 600 images); area"
+    )
+    assert drawn[-1].startswith('    "a-b": ')
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("own labels: 1,234,567 of 2,000,000", "own labels - 1234567 of 2000000"),
+        ("x" * 36 + "12345", "x" * 36 + "..."),  # 41 signs: 37 would end within the number
+        ("y" * 34 + " 1.2345", "y" * 34 + "..."),
+        ("z" * 41, "z" * 37 + "..."),
+        ("50 % \u2013 8\u00d78", "50 percent - 8x8"),
+    ],
+)
+def test_a_name_in_the_chart_is_readable_and_cut_at_no_number(name: str, shown: str) -> None:
+    assert label(name) == shown

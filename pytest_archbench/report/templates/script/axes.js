@@ -39,12 +39,12 @@ function ticks(axis, [low, high], most) {
   return { tickmode: "array", tickvals, ticktext: tickvals.map((value) => value.toLocaleString("en", { maximumFractionDigits: 9 })) };
 }
 
-// `most`: how many marks there is room for.
-function axisLook(axis, range, most, look, more = {}) {
+// `most`: how many marks there is room for; `heading`: its name where it is not that of its column.
+function axisLook(axis, range, most, look, more = {}, heading = "") {
   return {
     type: axis.log ? "log" : "linear", range, autorange: false, zeroline: false, automargin: false, fixedrange: false,
     gridcolor: look.line, linecolor: look.line, showline: true, ticks: "outside", tickcolor: look.line, ticklen: 4, tickangle: 0,
-    title: { text: literal(axisTitle(columnOf(axis.column))), standoff: 8, font: { size: 12.5 } },
+    title: { text: literal(axisTitle(heading ? { ...columnOf(axis.column), heading } : columnOf(axis.column))), standoff: 8, font: { size: 12.5 } },
     ...ticks(axis, range, most), ...more,
   };
 }

@@ -76,7 +76,7 @@ const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 // {ranked: [row], excluded: [[label, reasons]], label} for a device and a batch size.
 function chosen(device, batch, bounds) {
   const there = ROWS.filter((row) => rows.device[row] === device && rows.batch_size[row] === batch);
-  const here = there.filter((row) => data.measures.some((key) => valueOf(key, row) !== null) || !failedAt(rows.architecture[row], device, batch).length);
+  const here = there.filter((row) => data.standing[row]);
   const label = labels(here);
   const reasons = new Map(here.map((row) => [row, bounds.map((bound) => misses(row, bound)).filter(Boolean)]));
   const falling = (row) => -(valueOf("top1", row) ?? -Infinity);

@@ -44,8 +44,8 @@ function hover(row, keys) {
 // What the accuracies among `keys` are of: the data set, how many of its images, which weights, how long a training.
 function toldOf(row, keys) {
   const columns = [...new Set(keys.map((key) => columnOf(key).told).filter(Boolean))];
-  return columns.flatMap((told) => [["on", valueOf(told, row)], ["weights", valueOf(told.replace("_of", "_weights"), row)]])
-    .filter(([, said]) => said !== null).map((words) => literal(words.join(" "), 90));
+  return columns.flatMap((told) => [["on", valueOf(told, row)], ["weights", valueOf(told.replace("_of", "_weights"), row)], ["", valueOf(told.replace("_of", "_assumed"), row)]])
+    .filter(([, said]) => said !== null).map((words) => literal(words.join(" ").trim(), 90));
 }
 
 const hoverLook = (look) => ({
@@ -263,12 +263,14 @@ function curvesOf(chart, panel, view, range, look) {
     ].filter(Boolean);
   });
   const ends = visible.map((row) => ({ row, end: curveOf(chart.y.column, row).at(-1) }))
-    .map(({ row, end }) => named({ row, x: share(range.x, end.x) * across, y: (1 - share(range.y, toAxis(chart.y.log, end.y))) * down, radius: DOT }));
+    .map(({ row, end }) => named({ row, end, x: share(range.x, end.x) * across, y: (1 - share(range.y, toAxis(chart.y.log, end.y))) * down, radius: DOT }));
   const most = marksAcross(view);
+  const last = Math.max(...ends.map(({ end }) => end.x), 1);
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((each) => (range.x[1] - range.x[0]) / each <= most) ?? 1000;
+  const tickvals = [...Array(Math.floor(last / step)).keys()].map((place) => (place + 1) * step); // none where only names stand
   return {
     traces: [...traces, ...nameEnds(ends.filter(({ row }) => !isPublished(row)), { across, down, back }, look, colourOf)],
-    layout: layout(view, look, titles(panel), axisLook(chart.x, range.x, most, look, { tickmode: "linear", tick0: 0, dtick: step }), axisLook(chart.y, range.y, marksUp(view), look)),
+    layout: layout(view, look, titles(panel), axisLook(chart.x, range.x, most, look, { tickmode: "array", tickvals, ticktext: tickvals.map(String) }), axisLook(chart.y, range.y, marksUp(view), look, {}, chart.heading)),
     spots: new Map(ends.map((point) => [point.row, point])),
   };
 }

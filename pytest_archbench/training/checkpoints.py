@@ -8,11 +8,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_archbench.files import as_file, write_atomically
 from pytest_archbench.protocols import Outcomes, Unusable
 from pytest_archbench.training.progress import Epoch
+
+if TYPE_CHECKING:
+    from torch import nn
 
 State = Mapping[str, Any]
 
@@ -54,6 +57,28 @@ def make_folder(keep: str) -> None:
     except OSError as error:
         raise Unusable(
             f"{keep}: no folder that trainings can be kept in: {os.strerror(error.errno or 0)}; name another one"
+        ) from error
+
+
+def refuse_what_is_not_kept(model: nn.Module) -> None:
+    """What layers keep beside tensors (``get_extra_state``) is tried before hours were spent. Raises Unusable where it
+    is no plain data, or is not taken back.
+    """
+    import torch
+
+    state = model.state_dict()
+    others = [name for name, one in state.items() if not isinstance(one, torch.Tensor)]
+    if not others:
+        return
+    buffer = io.BytesIO()
+    try:
+        torch.save(state, buffer)
+        model.load_state_dict(torch.load(io.BytesIO(buffer.getvalue()), weights_only=True))
+    except Exception as error:  # a layer's own code may raise anything
+        first, *_ = f"{type(error).__name__}: {error}".splitlines()
+        raise Unusable(
+            f"{', '.join(others)} of {type(model).__name__}: expected plain data that set_extra_state takes back; "
+            f"got {first[:200]}: have get_extra_state return numbers, texts, lists or dicts"
         ) from error
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench.protocols import Unusable
-from pytest_archbench.training import chance
+from pytest_archbench.training import answers, chance
 from pytest_archbench.training.feed import Feed
 from pytest_archbench.training.group import Group
 from pytest_archbench.training.progress import Diverged, Epoch
@@ -50,14 +50,24 @@ class Course:
         import torch
 
         self.task, self.group, self.train, self.valid = task, group, train, valid
-        layout = torch.channels_last if task.kind == "cuda" else torch.preserve_format
-        self.model = model.to(task.place).to(memory_format=layout)
+        self.model = model.to(task.place)
+        self._name = type(model).__name__
+        if task.kind == "cuda" and task.learning.amp:
+            self._put_channels_last()
         self.optimizer = torch.optim.Adam(
             self.model.parameters(), lr=task.recipe.learning_rate, weight_decay=task.recipe.weight_decay
         )
         self.scaler = torch.amp.GradScaler(task.kind, enabled=task.learning.amp == "float16")
         self._joined = group.joined(self.model)
         self._wait = _synchroniser(task.place)
+
+    def _put_channels_last(self) -> None:
+        """As mixed precision on a GPU is fastest, where the network runs so: a ``view`` of its images may not."""
+        import torch
+
+        self.model.to(memory_format=torch.channels_last)
+        if not runs(self.model, self.task, self._precision()):
+            self.model.to(memory_format=torch.contiguous_format)
 
     def epoch(self, number: int) -> tuple[Epoch, tuple[bool, ...]]:
         """Train once over all images and validate; the first epoch is 0. Raises Diverged."""
@@ -74,9 +84,12 @@ class Course:
         )
         return epoch, found.right
 
-    def weights(self) -> Mapping[str, Tensor]:
-        """The state dict, on the CPU."""
-        return {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
+    def weights(self) -> Mapping[str, Any]:
+        """The state dict, tensors on the CPU; what layers keep beside tensors is as they give it."""
+        import torch
+
+        state = self.model.state_dict()
+        return {name: one.detach().cpu() if isinstance(one, torch.Tensor) else one for name, one in state.items()}
 
     def restore(self, model: Mapping[str, Any], optimizer: Any, scaler: Any) -> None:
         """Take over the states that a training had after an epoch."""
@@ -134,7 +147,7 @@ class Course:
 
         self.optimizer.zero_grad(set_to_none=True)
         with self._precision():
-            logits = scores(self._joined(inputs))
+            logits = answers.scores(self._joined(inputs), self._name)
             loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
         # Gradients are averaged over the processes, whose parts of a batch may differ by an image.
         self.scaler.scale(loss * (self.group.size / whole)).backward()
@@ -155,7 +168,7 @@ class Course:
         begin = time.perf_counter()
         with torch.inference_mode(), self._precision():
             for indices, (inputs, labels) in zip(parts, self.valid.batches(parts), strict=True):
-                logits = scores(self.model(inputs))
+                logits = answers.scores(self.model(inputs), self._name)
                 total += functional.cross_entropy(logits.float(), labels, reduction="sum").item()
                 right[indices] = (logits.argmax(1) == labels).long().cpu()
         (loss,) = self._totals(total)
@@ -189,15 +202,20 @@ def batches(order: Tensor, size: int, processes: int) -> Sequence[Tensor]:
     return [batch for batch in order.split(size) if len(batch) >= enough]
 
 
-def scores(output: Any) -> Tensor:
-    """(batch, classes) of what a network answers: itself, or the first of several, the rest being auxiliary."""
+def runs(model: nn.Module, task: Task, precision: AbstractContextManager[Any]) -> bool:
+    """Whether a network on its device takes two images forward and backward, as its layers lie in memory."""
     import torch
 
-    first = output[0] if isinstance(output, tuple | list) else output
-    if not isinstance(first, torch.Tensor) or first.dim() != 2:
-        got = tuple(first.shape) if isinstance(first, torch.Tensor) else type(first).__name__
-        raise Unusable(f"expected the network to answer with (batch, classes); got {got}")
-    return first
+    model.eval()
+    try:
+        with precision:
+            said = answers.scores(model(torch.zeros(2, *task.input_shape, device=task.place)), type(model).__name__)
+        said.float().sum().backward()
+    except RuntimeError:
+        return False
+    finally:
+        model.zero_grad(set_to_none=True)
+    return True
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_archbench import datasets
 from pytest_archbench.machine import processors
-from pytest_archbench.protocols import Preprocessing, Recipe
+from pytest_archbench.protocols import Preprocessing, Recipe, Unusable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,7 +66,7 @@ def _normalised(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def feed(images: Images, labels: Sequence[int], recipe: Recipe, place: str, loaders: int, *, learning: bool) -> Feed:
     """A split of a data set on a device; ``learning`` is whether its images may be cut at random.
 
-    Raises: Unusable where an image cannot be read.
+    Raises: Unusable where an image cannot be read, or is smaller than what is cut out of it.
     """
     import torch
 
@@ -129,6 +129,14 @@ class AnyPart:
 
     preprocessing: Preprocessing
     side: int
+
+    def __post_init__(self) -> None:
+        most = max(self.preprocessing.crop)
+        if self.side < most:
+            raise Unusable(
+                f"recipe: random_crop={self.side} is smaller than the input of {most}: give it a random_crop of {most} "
+                "at least, or none"
+            )
 
     def __call__(self, image: Image, down: float, right: float) -> Tensor:
         """``down`` and ``right`` (0..1) say how much of the room is left above and to the left of the part."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_archbench import datasets
 from pytest_archbench.proportions import pack
 from pytest_archbench.protocols import Outcomes
-from pytest_archbench.training import checkpoints
+from pytest_archbench.training import answers, checkpoints
 from pytest_archbench.training.checkpoints import Checkpoint, Places, State
-from pytest_archbench.training.course import Course, scores, settled
+from pytest_archbench.training.course import Course, settled
 from pytest_archbench.training.feed import feed
 from pytest_archbench.training.group import Group
 from pytest_archbench.training.progress import Progress
@@ -64,6 +64,7 @@ def prepare(task: Task, train: Images, valid: Images, facts: Mapping[str, Any], 
     """Build the network, and get the images ready. Raises Unusable."""
     model = first_weights(task)
     outputs = _outputs(model, task)
+    checkpoints.refuse_what_is_not_kept(model)
     identity = _identity(task, facts, model)
     feeds = [
         feed(
@@ -81,36 +82,39 @@ def prepare(task: Task, train: Images, valid: Images, facts: Mapping[str, Any], 
 
 
 def first_weights(task: Task) -> nn.Module:
-    """The network with the weights that the seed draws, those of lazy layers included."""
+    """The network with the weights that the seed draws, those of lazy layers included; float32, as it is evaluated."""
     import torch
 
     torch.manual_seed(task.learning.seed)
     model: nn.Module = task.architecture.build()
-    return model
+    return model.float()
 
 
 def _outputs(model: nn.Module, task: Task) -> int:
     """How many classes a network tells apart; lazy layers learn their shapes."""
     import torch
 
-    preprocessing = task.recipe.preprocessing
     model.eval()
     with torch.no_grad():
-        return scores(model(torch.zeros(1, len(preprocessing.mean), *preprocessing.crop))).shape[1]
+        said = model(torch.zeros(1, *task.input_shape, dtype=torch.float32))
+    return answers.scores(said, type(model).__name__).shape[1]
 
 
 def _identity(task: Task, facts: Mapping[str, Any], model: nn.Module) -> str:
     """What must be equal for a training to go on as another one: how it is done, and the network it began with.
 
-    Of the network's code, its layers and their first weights are looked at, not what it does between them.
+    Of the network's code, its layers and their first weights are looked at, not what it does between them: two of other
+    names are two networks.
     """
     import torch
 
     network = hashlib.sha256(str(model).encode())
-    for name, tensor in model.state_dict().items():
+    for name, one in model.state_dict().items():
         network.update(name.encode())
-        network.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        if isinstance(one, torch.Tensor):  # what else layers keep need not be written alike twice
+            network.update(one.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     also = {
+        "architecture": task.architecture.name,
         "network": network.hexdigest(),
         "torch": torch.__version__,
         "threads": task.threads,
@@ -122,8 +126,7 @@ def _identity(task: Task, facts: Mapping[str, Any], model: nn.Module) -> str:
 def begin(training: Training, facts: Mapping[str, Any]) -> Progress:
     """What was done before, taken over into the network; files of another training are set aside. Raises Unusable."""
     course = training.course
-    preprocessing = course.task.recipe.preprocessing
-    fresh = Progress(course.task.epochs, facts, (len(preprocessing.mean), *preprocessing.crop))
+    fresh = Progress(course.task.epochs, facts, course.task.input_shape)
     done, others = _kept(training)
     if done is None:
         return replace(fresh, set_aside=others)

@@ -41,6 +41,12 @@ class Task:
         return self.architecture.recipe
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of an image as the network sees it."""
+        preprocessing = self.recipe.preprocessing
+        return (len(preprocessing.mean), *preprocessing.crop)
+
+    @property
     def epochs(self) -> int:
         return self.learning.epochs or self.recipe.epochs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,12 @@ LOOK_AGAIN = 0.1
 PATIENCE = 10.0
 """Seconds that the processes have to end by themselves."""
 
+OF_THEM = "of those that train together"
+END = re.compile(r"^ *rank +: (\d+) .*\n *exitcode +: (-?\d+) ", re.MULTILINE)
+"""How a process ended, as torchrun lists it, minus the number of a signal; the first to end comes last. The others are
+sent SIGTERM.
+"""
+
 
 class Failed(RuntimeError):
     """A process that trains failed; the message says which, in its own words."""
@@ -41,7 +48,7 @@ def learn_together(task: Task) -> Iterator[Progress]:
         with _started(task.learning.ranks, order) as processes:
             yield from _found(folder, processes)
             if processes.returncode != 0:
-                raise _reason(folder, processes.returncode)
+                raise reason(folder, processes.returncode)
 
 
 @contextmanager
@@ -87,13 +94,28 @@ def _found(folder: Path, processes: subprocess.Popen[bytes]) -> Iterator[Progres
             time.sleep(LOOK_AGAIN)
 
 
-def _reason(folder: Path, code: int) -> Exception:
+def reason(folder: Path, code: int) -> Exception:
     """What went wrong first: the others fail because of it."""
+    said = (folder / "said").read_text(errors="replace")
+    ends = [(int(rank), int(end)) for rank, end in reversed(END.findall(said))]
+    for at, (rank, end) in enumerate(ends):
+        if end < 0 and (at == 0 or end != -signal.SIGTERM):
+            return _killed(rank, -end)  # what the others say is that it is gone
     failed = sorted(folder.glob("*.failed"), key=lambda path: path.stat().st_mtime_ns)
-    if not failed:
-        last = (folder / "said").read_text(errors="replace").strip().splitlines()[-1:]
-        return Failed(f"torchrun ended with exit status {code}: {' '.join(last) or 'it said nothing'}")
-    words: LastWords = pickle.loads(failed[0].read_bytes())  # from our own child
+    if failed:
+        return _passed_on(pickle.loads(failed[0].read_bytes()))  # from our own child
+    if ends:
+        return Failed(f"process {ends[0][0]} {OF_THEM} ended with exit status {ends[0][1]}")
+    last = said.strip().splitlines()[-1:]
+    return Failed(f"torchrun ended with exit status {code}: {' '.join(last) or 'it said nothing'}")
+
+
+def _killed(rank: int, number: int) -> Failed:
+    name = {each.value: each.name for each in signal.Signals}.get(number, str(number))
+    return Failed(f"process {rank} {OF_THEM} was ended by signal {name}; run again with --archbench-resume")
+
+
+def _passed_on(words: LastWords) -> Exception:
     if words.error in RAISED:
         return RAISED[words.error](words.message)
-    return Failed(f"process {words.rank} of those that train together failed: {words.error}: {words.message}")
+    return Failed(f"process {words.rank} {OF_THEM} failed: {words.error}: {words.message}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -51,15 +51,46 @@ class Odd(nn.Module):
         return x
 
 
+class Both(NamedTuple):
+    logits: Tensor
+    auxiliary: Tensor
+
+
 class Two(nn.Module):
-    """Answers with more than scores in training, as Inception does."""
+    """Answers with more than scores in training, as torchvision's Inception does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.main, self.auxiliary = linear(), linear()
 
     def forward(self, x: Tensor) -> Any:
-        return (self.main(x), self.auxiliary(x)) if self.training else self.main(x)
+        return Both(self.main(x), self.auxiliary(x)) if self.training else self.main(x)
+
+
+class Pair(Two):
+    """Does not say which of its answers counts."""
+
+    def forward(self, x: Tensor) -> Any:
+        return self.main(x), self.auxiliary(x)
+
+
+class Counting(nn.Module):
+    """Keeps something beside tensors."""
+
+    def __init__(self, kept: Any = None) -> None:
+        super().__init__()
+        self.body, self.kept = linear(), kept or {"batches": 0}
+
+    def forward(self, x: Tensor) -> Any:
+        if self.training and "batches" in self.kept:
+            self.kept = {"batches": self.kept["batches"] + 1}
+        return self.body(x)
+
+    def get_extra_state(self) -> Any:
+        return self.kept
+
+    def set_extra_state(self, state: Any) -> None:
+        self.kept = state
 
 
 def task(build: Callable[[], nn.Module], recipe: Recipe | None = DIGITS, device: str = "cpu", **learning: Any) -> Task:

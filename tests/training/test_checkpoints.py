@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_trainings import chancy, last, linear, same, task, timeless, weights
+from small_trainings import Counting, chancy, last, linear, same, task, timeless, weights
+from torch import nn
 
 from pytest_archbench import training
 from pytest_archbench.protocols import Unusable
@@ -92,6 +94,39 @@ def test_files_of_another_training_are_set_aside(tmp_path: Path) -> None:
     assert len(aside) == len(list(tmp_path.glob("linear-cpu.*.checkpoint"))) == 1
     assert same(torch.load(aside[0], weights_only=True), before)
     assert not same(weights(asked), before)
+
+
+def test_networks_of_one_file_name_do_not_go_on_from_each_other(tmp_path: Path) -> None:
+    first = task(linear, epochs=1, keep=str(tmp_path))
+    other = replace(first, architecture=replace(first.architecture, name="other"))
+    identities = set()
+    for asked in (first, other):
+        last(asked)
+        identities.add(kept(tmp_path / f"{asked.architecture.name}-cpu.checkpoint").identity)
+    assert len(identities) == 2
+    (tmp_path / "linear-cpu.checkpoint").replace(tmp_path / "other-cpu.checkpoint")
+    assert last(other).set_aside
+
+
+def test_what_layers_keep_beside_tensors_is_kept(tmp_path: Path) -> None:
+    asked = task(Counting, epochs=2, keep=str(tmp_path))
+    first = next(training.train(asked))
+    path = tmp_path / "Counting-cpu.checkpoint"
+    # 1437 images in batches of 32: 44 of them and a rest of 29
+    assert kept(path).model["_extra_state"] == {"batches": 45}
+    found = last(asked)
+    assert (len(first.epochs), found.resumed) == (1, (1,))
+    assert kept(path).model["_extra_state"] == {"batches": 90}
+
+
+def unkept() -> nn.Module:
+    return Counting({"opens": Opens(Path("any"))})
+
+
+def test_what_cannot_be_read_back_is_refused_before_the_first_epoch(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r"^_extra_state of Counting: expected plain data .*have get_extra_state return"):
+        last(task(unkept, keep=str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
 
 
 @contextmanager

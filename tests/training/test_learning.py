@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from small_trainings import (
     DIGITS,
+    Pair,
     Two,
     chancy,
     last,
@@ -23,7 +26,7 @@ from small_trainings import (
     weights,
     zeroed,
 )
-from torch import nn
+from torch import Tensor, nn
 
 from bench_suite.architectures import block_networks
 from bench_suite.architectures.blocks import BLOCKS
@@ -32,6 +35,7 @@ from pytest_archbench.proportions import unpack
 from pytest_archbench.protocols import Learning, Missing, Preprocessing, Recipe, Unusable
 from pytest_archbench.registry import ARCHITECTURES
 from pytest_archbench.training import Diverged, Task
+from pytest_archbench.training.course import runs
 
 ENTRIES = {dataset: [f"{dataset}_{kind}" for kind in BLOCKS] for dataset in block_networks.DATASETS}
 ONE_PIXEL = Recipe(Preprocessing((1, 1), None, (0.0,), (1.0,)), 1, batch_size=4, learning_rate=0.1, weight_decay=0.0)
@@ -164,8 +168,52 @@ def test_another_number_of_classes_is_refused() -> None:
 
 
 def test_an_answer_that_is_no_score_for_each_class_is_refused() -> None:
-    with pytest.raises(Unusable, match=r"expected the network to answer with \(batch, classes\); got \(10,\)"):
+    with pytest.raises(
+        Unusable, match=r"Sequential: expected values of shape \(batch, classes\); got a tensor of shape"
+    ):
         last(task(flat))
+
+
+def test_one_of_several_answers_is_not_guessed(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r"Pair: expected values of shape \(batch, classes\); got tuple; have it return"):
+        last(task(Pair, keep=str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def double() -> nn.Module:
+    return linear().double()
+
+
+def test_a_network_of_another_precision_is_trained_in_float32(tmp_path: Path) -> None:
+    asked = task(double, epochs=1, keep=str(tmp_path))
+    assert last(asked).epochs[-1].train_loss > 0
+    assert {tensor.dtype for tensor in weights(asked).values()} == {torch.float32}
+
+
+class Viewing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(1, 4, 3), nn.Linear(144, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.convolution(x)
+        scored: Tensor = self.linear(features.view(len(features), -1))
+        return scored
+
+
+@pytest.mark.parametrize(("build", "last_runs"), [(Viewing, False), (chancy, True)])
+def test_it_is_tried_whether_a_network_runs_with_its_channels_last(
+    build: Callable[[], nn.Module], last_runs: bool
+) -> None:
+    model = build()
+    for layout, expected in ((torch.channels_last, last_runs), (torch.contiguous_format, True)):
+        assert runs(model.to(memory_format=layout), task(build), nullcontext()) == expected
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_cut_larger_than_the_image_is_refused() -> None:
+    with pytest.raises(Unusable, match=r"random_crop=4 is smaller than the input of 8: give it a random_crop of 8 at"):
+        last(task(linear, replace(DIGITS, random_crop=4)))
 
 
 def test_a_training_that_diverges_says_when() -> None:

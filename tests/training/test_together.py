@@ -8,9 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from small_trainings import DIGITS, last, linear, raising, same, task, weights
+from small_trainings import DIGITS, chancy, last, linear, raising, same, task, weights
 from test_checkpoints import started, wait_for
 
+from pytest_archbench import training
 from pytest_archbench.protocols import Unusable
 from pytest_archbench.training import Failed
 
@@ -41,6 +42,24 @@ def test_the_last_words_of_a_process_are_passed_on() -> None:
 def test_what_is_unusable_in_a_process_is_so_here() -> None:
     with pytest.raises(Unusable, match="a batch of 1 images cannot be shared by 2 processes"):
         last(task(linear, replace(DIGITS, batch_size=1), ranks=2))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_was_killed_is_named(tmp_path: Path, rank: int) -> None:
+    going = training.train(task(chancy, epochs=100, ranks=2, keep=str(tmp_path)))
+    next(going)
+    (one,) = (each for each in ranks() if each.environ()["RANK"] == str(rank))
+    one.kill()
+    with pytest.raises(Failed) as failed:
+        list(going)
+    assert str(failed.value) == (
+        f"process {rank} of those that train together was ended by signal SIGKILL; run again with --archbench-resume"
+    )
+
+
+def ranks() -> list[psutil.Process]:
+    below = psutil.Process().children(recursive=True)
+    return [each for each in below if each.cmdline()[1:4] == ["-u", "-m", "pytest_archbench.training.rank"]]
 
 
 def test_they_end_with_the_one_that_started_them(tmp_path: Path) -> None:

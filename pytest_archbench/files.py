@@ -4,6 +4,7 @@ they lie.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -16,6 +17,8 @@ FOLDERS = ("figures", "tables")
 """Of the report, and not listed file by file."""
 UNREADABLE = (ValueError, RecursionError)
 """What reading a damaged line as JSON raises."""
+LONGEST = 100
+"""Bytes of a name as that of a file, to which an ending is added still; file systems take 255 in all."""
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
@@ -34,8 +37,15 @@ def write_atomically(path: Path, content: bytes) -> Path:
 
 
 def as_file(name: str) -> str:
-    """A name, of a run or a network, as that of a file."""
-    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)[:100]
+    """A name, of a run or a network, as that of a file. One that cannot stay as it is ends in the first digits of its
+    SHA-256, so that no two names share a file.
+    """
+    plain = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)
+    if plain == name and len(name.encode()) <= LONGEST and name.strip("."):
+        return name
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    short = plain.encode()[: LONGEST - len(mark) - 1].decode("utf-8", "ignore")
+    return f"{short}-{mark}"
 
 
 class Lines:

@@ -8,8 +8,9 @@ from pytest_archbench.datasets.digits import find as find_digits
 from pytest_archbench.datasets.imagenet import find as find_imagenet
 from pytest_archbench.datasets.images import Images, Read, Split, labels_for
 from pytest_archbench.datasets.preparing import transform
+from pytest_archbench.datasets.reading import printable
 from pytest_archbench.datasets.vision import FINDERS as FIND_VISION
-from pytest_archbench.protocols import DIGITS, IMAGENET, Learning, Unusable
+from pytest_archbench.protocols import DIGITS, IMAGENET, Learning, Missing, Unusable
 
 __all__ = ["FINDERS", "Images", "Read", "Split", "find", "labels_for", "transform"]
 
@@ -25,4 +26,8 @@ def find(name: str, split: Split, learning: Learning) -> Images:
     """The images of a data set's split and their labels; none is opened. Raises Missing and Unusable."""
     if name not in FINDERS:
         raise Unusable(f"data set {name!r}: unknown; expected one of {', '.join(FINDERS)}")
-    return FINDERS[name](split, learning)
+    try:
+        return FINDERS[name](split, learning)
+    except (Missing, Unusable) as error:
+        error.args = (printable(str(error)),)
+        raise

@@ -15,11 +15,14 @@ EXTENSIONS = (".jpeg", ".jpg", ".png", ".bmp", ".webp")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``images`` lie in the folder itself, ``classes`` are its folders and the images in each; all sorted."""
+    """``images`` lie in the folder itself, ``classes`` are its folders and the images in each; all sorted. ``sizes``
+    are the bytes of every image by its name, ``class/image`` where it lies in a folder; None of a link to nothing.
+    """
 
     folder: Path
     images: tuple[str, ...]
     classes: Mapping[str, tuple[str, ...]]
+    sizes: Mapping[str, int | None]
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -31,8 +34,9 @@ def scan(folder: Path) -> Found:
     """What ``folder`` holds; raises Unusable where it cannot be listed."""
     images, folders = _listed(folder)
     inside = {name: _listed(folder / name) for name in folders}
+    sizes = images | {f"{name}/{image}": size for name, (found, _) in inside.items() for image, size in found.items()}
     _require_shallow(folder, [f"{name}/{inner}" for name, (_, inners) in inside.items() for inner in inners])
-    return Found(folder, images, {name: found for name, (found, _) in inside.items()})
+    return Found(folder, tuple(images), {name: tuple(found) for name, (found, _) in inside.items()}, sizes)
 
 
 def folders_in(folder: Path) -> tuple[str, ...]:
@@ -50,9 +54,11 @@ def _require_shallow(folder: Path, inner: Sequence[str]) -> None:
         )
 
 
-def _listed(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Images and folders of a folder; a link to nothing with an image's name is one, which reading it will say."""
-    images: list[str] = []
+def _listed(folder: Path) -> tuple[dict[str, int | None], tuple[str, ...]]:
+    """Images, with their bytes, and folders of a folder; a link to nothing with an image's name is one, which reading
+    it will say.
+    """
+    images: dict[str, int | None] = {}
     folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
@@ -60,11 +66,18 @@ def _listed(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
                 if entry.name.startswith("."):
                     continue
                 if entry.name.lower().endswith(EXTENSIONS) and not entry.is_dir():
-                    images.append(entry.name)
+                    images[entry.name] = _size(entry)
                 elif entry.is_dir():
                     folders.append(entry.name)
     except OSError as error:
         raise Unusable(
             f"{error.filename or folder}: cannot be listed: {error.strerror}: expected a folder of images"
         ) from error
-    return tuple(sorted(images)), tuple(sorted(folders))
+    return dict(sorted(images.items())), tuple(sorted(folders))
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    try:
+        return entry.stat().st_size
+    except OSError:  # a link to nothing, or to itself
+        return None

@@ -8,7 +8,7 @@ from pytest_archbench.datasets import truth
 from pytest_archbench.datasets.classes import Classes, classes_of
 from pytest_archbench.datasets.folders import Found, folders_in, scan
 from pytest_archbench.datasets.images import Images, Split, share, synsets
-from pytest_archbench.datasets.reading import Files, words
+from pytest_archbench.datasets.reading import Files, printable, words
 from pytest_archbench.protocols import IMAGENET, Learning, Missing, Unusable
 
 SIZES: dict[Split, int] = {"train": 1_281_167, "valid": 50_000}
@@ -88,7 +88,8 @@ def _in_folders(root: Path, found: Found, split: Split) -> Images:
 def _images(found: Found, split: Split, classes: Classes, names: tuple[str, ...], labels: tuple[int, ...]) -> Images:
     part, random = _own(classes) if classes.own else _part(len(set(labels)), len(names), SIZES[split])
     name, read = OWN if classes.own else IMAGENET, Files(str(found.folder), names)
-    return Images(name, split, classes.names, names, labels, read, part, random)
+    shown, known = tuple(map(printable, names)), tuple(map(printable, classes.names))
+    return Images(name, split, known, shown, labels, read, part, random, tuple(found.sizes[each] for each in names))
 
 
 def _own(classes: Classes) -> tuple[str, bool]:

@@ -30,7 +30,8 @@ class Images:
     ``names`` are files relative to their folder, ``digits/00005`` where there are none; ``labels`` are indices into
     ``classes``. ``read(index)`` decodes an image (RGB, or L where the set is grey), can be pickled, and raises Unusable
     with the file's name. ``part`` says what of the set that figures are published for this is; empty where it is the
-    whole. ``random`` is False where published figures do not speak of it: other classes, or other images.
+    whole. ``random`` is False where published figures do not speak of it: other classes, or other images. ``sizes`` are
+    the bytes of each file, where the set is one of files that anybody may change; None of one that is not there.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Images:
     read: Read
     part: str = ""
     random: bool = True
+    sizes: tuple[int | None, ...] = ()
 
     def __post_init__(self) -> None:
         what = f"{self.name} ({self.split})"
@@ -52,8 +54,12 @@ class Images:
 
     @property
     def identity(self) -> str:
-        """SHA-256 in hexadecimal, equal for equal images with equal labels; what the files hold is not looked at."""
-        content = json.dumps([self.name, self.split, self.names, self.labels], separators=(",", ":"))
+        """SHA-256 in hexadecimal, equal for equal images with equal labels: of the names, the labels and, where they
+        are known, the files' sizes, which differ between almost any two images. What else files hold is not looked at,
+        for it takes minutes, nor is when they were written, which differs between copies.
+        """
+        facts = [self.name, self.split, self.names, self.labels, *([self.sizes] if self.sizes else [])]
+        content = json.dumps(facts, separators=(",", ":"))
         return hashlib.sha256(content.encode("ascii")).hexdigest()
 
 

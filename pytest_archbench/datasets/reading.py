@@ -51,9 +51,15 @@ def decoded(path: str) -> Image.Image:
     except MemoryError:
         raise
     except Exception as error:  # decoders meet bytes they were not made for, and raise whatever comes of it
-        raise Unusable(f"{path}: not an image that can be decoded: {words(error)}: replace the file") from error
+        said = f"{path}: not an image that can be decoded: {words(error)}: replace the file"
+        raise Unusable(printable(said)) from error
 
 
 def words(error: BaseException) -> str:
     """What an error says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Names of files need not be text: bytes that are none are written as numbers, so that it can be sent and shown."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from imagefolders import GOLDFISH, TENCH, imagenet, touch
+from imagefolders import GOLDFISH, TENCH, imagenet, jpeg, touch
 
 from pytest_archbench.datasets import FINDERS, Images, find, labels_for
 from pytest_archbench.datasets.images import synsets
@@ -34,6 +35,25 @@ def test_its_identity_is_the_hash_of_names_and_labels() -> None:
 )
 def test_its_identity_tells_other_images_apart(other: Images) -> None:
     assert other.identity != TWO.identity
+
+
+def test_its_identity_tells_files_of_another_size_apart() -> None:
+    known = replace(TWO, sizes=(10, None))
+    content = b'["pets","valid",["a.png","b.png"],[1,0],[10,null]]'
+    assert known.identity == hashlib.sha256(content).hexdigest()
+    assert replace(TWO, sizes=(11, None)).identity != known.identity
+
+
+def test_an_image_that_was_written_over_is_another_and_a_copy_is_not(tmp_path: Path) -> None:
+    image = jpeg(tmp_path / "one" / TENCH / "a.JPEG")
+    jpeg(tmp_path / "one" / GOLDFISH / "b.JPEG")
+    shutil.copytree(tmp_path / "one", tmp_path / "copy", copy_function=shutil.copyfile)
+    before, copy = imagenet(tmp_path / "one"), imagenet(tmp_path / "copy")
+    assert copy.sizes == before.sizes == (image.stat().st_size,) * 2
+    assert copy.identity == before.identity
+    jpeg(image, size=(64, 64))
+    assert imagenet(tmp_path / "one").names == before.names
+    assert imagenet(tmp_path / "one").identity != before.identity
 
 
 def test_its_identity_does_not_depend_on_where_they_lie(tmp_path: Path) -> None:

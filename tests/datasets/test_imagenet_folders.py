@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -58,6 +59,26 @@ def test_a_link_to_nothing_is_an_image_that_cannot_be_read(tmp_path: Path) -> No
     assert len(images.names) == 2
     with pytest.raises(Unusable, match=r"b\.JPEG: not an image that can be decoded: .*No such file"):
         images.read(1)
+
+
+def test_a_name_that_is_no_text_is_read_and_shown(tmp_path: Path) -> None:
+    strange = os.fsdecode(b"\xff")
+    jpeg(tmp_path / f"cat{strange}" / f"a{strange}.jpg")
+    touch(tmp_path, [f"cat{strange}/b{strange}.jpg"])
+    images = imagenet(tmp_path)
+    assert images.names == (r"cat\udcff/a\udcff.jpg", r"cat\udcff/b\udcff.jpg")
+    assert images.classes == (r"cat\udcff",)
+    assert images.read(0).size == (16, 12)
+    with pytest.raises(Unusable, match=r"b\\udcff\.jpg: not an image") as error:
+        images.read(1)
+    assert str(error.value).isprintable()
+
+
+def test_what_is_said_of_a_folder_whose_name_is_no_text_can_be_shown(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    with pytest.raises(Missing, match=r"udcff: --archbench-imagenet names a folder that is not there") as error:
+        imagenet(folder)
+    assert str(error.value).isprintable()
 
 
 def test_fewer_classes_are_named_and_no_sample_of_the_whole(tmp_path: Path) -> None:

@@ -144,6 +144,14 @@ def test_what_was_evaluated_is_not_evaluated_again(tmp_path: Path) -> None:
     assert [row["metric"] for row in ran.rows] == ["top1_accuracy", "top5_accuracy"]
 
 
+def test_a_resumed_run_looks_at_the_weights_again(tmp_path: Path) -> None:
+    folder = project(tmp_path)
+    bench(folder, "-k", "top1")
+    write(folder, {"nets.py": nets().replace("torch.arange(8)", "torch.arange(7, -1, -1)")})
+    ran = bench(folder, "-k", "top1", "--archbench-resume")
+    assert [row["value"] for row in ran.rows] == [47 / 48, 0.0], "what it answers is turned about"
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_like_one_that_was_not(tmp_path: Path, first: Ran) -> None:
     folder = project(tmp_path, delay=2.0)  # twelve batches of two seconds, kept every five

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -424,6 +425,121 @@ def test_equal_weights_of_a_factory_have_one_digest_and_others_another() -> None
     ]
     assert len(digests[0]) == 16
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_what_a_factory_makes_of_chance_it_makes_again() -> None:
+    own = entry(suites=("user",))
+    one, other, third = (weights.loaded(own, Learning(seed=seed)).facts["sha256"] for seed in (3, 3, 4))
+    assert one == other != third
+
+
+def test_a_folder_without_weights_of_ones_own_network_is_refused(tmp_path: Path) -> None:
+    for number in range(7):
+        torch.save(state(), tmp_path / f"net{number}.pth")
+    with pytest.raises(Unusable) as error:
+        weights.loaded(entry(suites=("user",)), Learning(weights=str(tmp_path)))
+    assert str(error.value) == (
+        f"{tmp_path}: expected a file of weights for tiny; got net0.pth, net1.pth, net2.pth, net3.pth, net4.pth and 2 "
+        "more: name its file tiny.pth or .safetensors, or leave out --archbench-weights for what its factory makes"
+    )
+    (tmp_path / "none").mkdir()
+    with pytest.raises(Unusable, match="expected a file of weights for tiny; got no file of weights: name its file"):
+        weights.loaded(entry(suites=("user",)), Learning(weights=str(tmp_path / "none")))
+
+
+class Odd(nn.Module):
+    """Keeps its values as few networks do."""
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+        nn.init.ones_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.register_buffer("odd", value)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"calls": 3}
+
+    def set_extra_state(self, said: Any) -> None:
+        self.said = said
+
+
+ODD = {
+    "sparse": torch.eye(3).to_sparse(),
+    "scalar": torch.tensor(3),
+    "empty": torch.zeros(0),
+    "brain": torch.ones(2, dtype=torch.bfloat16),
+    "complex": torch.ones(2, dtype=torch.complex64).conj(),
+    "turned": torch.arange(6.0).view(2, 3).t(),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_values_of_every_kind_have_a_digest(kind: str) -> None:
+    found = weights.loaded(entry(suites=("user",), build=lambda: Odd(ODD[kind])), Learning())
+    assert len(found.facts["sha256"]) == 16
+
+
+def test_a_digest_is_of_the_values_however_they_are_kept() -> None:
+    kinds = (torch.eye(3), torch.eye(3).to_sparse(), torch.eye(3).t(), 2 * torch.eye(3))
+    digests = [weights.loaded(entry(suites=("user",), build=partial(Odd, kind)), Learning()).facts for kind in kinds]
+    dense, sparse, turned, other = (facts["sha256"] for facts in digests)
+    assert dense == sparse == turned != other
+
+
+def test_weights_of_another_network_are_refused_where_a_layer_keeps_more_than_tensors(tmp_path: Path) -> None:
+    torch.save(state(), tmp_path / "tiny.pth")
+    with pytest.raises(
+        Unusable, match=r"not weights of tiny: expected its 3 tensors; got 1 missing: odd; 7 unexpected: "
+    ):
+        weights.loaded(entry(build=lambda: Odd(torch.ones(1))), Learning(weights=str(tmp_path)))
+
+
+def lazy() -> nn.Module:
+    return nn.Sequential(nn.LazyLinear(4))
+
+
+def test_layers_without_sizes_are_named(tmp_path: Path) -> None:
+    said = (
+        r"Sequential: expected parameters of known sizes; got 0.weight, 0.bias of none: give those layers their sizes, "
+        "or call it once in its factory"
+    )
+    with pytest.raises(Unusable, match=said):
+        weights.loaded(entry(suites=("user",), build=lazy), Learning())
+    torch.save({"other": torch.ones(1)}, tmp_path / "tiny.pth")
+    with pytest.raises(Unusable, match=said):
+        weights.loaded(entry(build=lazy), Learning(weights=str(tmp_path)))
+
+
+def test_layers_without_sizes_take_those_of_a_file(tmp_path: Path) -> None:
+    torch.save({"0.weight": torch.ones(4, 3), "0.bias": torch.ones(4)}, tmp_path / "tiny.pth")
+    found = weights.loaded(entry(build=lazy), Learning(weights=str(tmp_path)))
+    assert found.facts["classes"] == 4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"crop_mode": "stretch"}, "crop_mode: expected one of center, squash, border; got 'stretch'"),
+        ({"crop_mode": ["center"]}, "crop_mode: expected one of"),
+        ({"interpolation": "cubic"}, "interpolation: expected one of nearest, bilinear, bicubic, lanczos; got 'cubic'"),
+        ({"std": (0.5, 0.0, 0.5)}, "expected a std that is not 0"),
+        ({"std": (0.5, float("inf"), 0.5)}, "expected a finite mean and std"),
+        ({"mean": (0.5, float("nan"), 0.5)}, "expected a finite mean and std"),
+        ({"mean": 0.5}, "'float' object is not iterable"),
+        ({"input_size": (3, 0, 224)}, "at least 1 pixel"),
+        ({"crop_pct": -0.5}, "at least 1 pixel"),
+        ({"crop_pct": float("nan")}, "cannot convert float NaN to integer"),
+        ({"input_size": (224, 224)}, "not enough values to unpack"),
+    ],
+)
+def test_a_config_that_no_image_can_be_prepared_by_is_refused(wrong: dict[str, Any], said: str) -> None:
+    config = {"input_size": (3, 8, 8), **wrong}
+    own = entry(suites=("user",), build=partial(with_config, "pretrained_cfg", config))
+    with pytest.raises(Unusable, match=re.escape("its pretrained_cfg does not say how images are prepared: ")) as error:
+        weights.loaded(own, Learning())
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_file_named_outright_is_taken_whatever_its_name(tmp_path: Path) -> None:

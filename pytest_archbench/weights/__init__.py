@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_archbench import inputs
 from pytest_archbench.protocols import Missing, Preprocessing, Unusable, Weights
 from pytest_archbench.registry import near
-from pytest_archbench.weights.files import Stored, read_state, sha256_of, stored, suffix
-from pytest_archbench.weights.fitting import filled, first_that_fits
+from pytest_archbench.weights.files import Stored, read_state, sha256_of, some, stored, suffix
+from pytest_archbench.weights.fitting import filled, first_that_fits, require_sizes
 from pytest_archbench.weights.preparation import of_timm, usual
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from pytest_archbench.protocols import Learning
     from pytest_archbench.records import Architecture, Baseline
@@ -52,7 +52,8 @@ class Loaded:
 def loaded(architecture: Architecture, learning: Learning) -> Loaded:
     """The network with the weights that belong to it.
 
-    Raises: Missing where there are none, Unusable where they are damaged, ambiguous or another network's.
+    Raises: Missing where there are none, Unusable where they are damaged, ambiguous or another network's, or a folder
+    of weights was given and has none for a network of the user's own.
     """
     published = list(architecture.weights()) if architecture.weights else []
     given = _given(architecture, published, learning)
@@ -65,7 +66,8 @@ def loaded(architecture: Architecture, learning: Learning) -> Loaded:
         weights = _chosen(published, learning.weights_tag)
         return _of_published(architecture, weights, _cached(weights, learning))
     if architecture.is_users_own:
-        return _as_made(architecture)
+        _require_no_folder(architecture, learning)
+        return _as_made(architecture, learning.seed)
     raise Missing(
         f"no weights are published for it{_looked(learning)}: give a file {architecture.name}.pth "
         "or .safetensors with --archbench-weights DIR"
@@ -196,8 +198,25 @@ def _of_file(architecture: Architecture, published: Sequence[Weights], path: Pat
     return Loaded(model, _assumed(architecture, first, model), path.name, "", facts)
 
 
-def _as_made(architecture: Architecture) -> Loaded:
+def _require_no_folder(architecture: Architecture, learning: Learning) -> None:
+    """Who gives a folder means the weights in it, not what a factory makes of chance."""
+    if not learning.weights:
+        return
+    folder = Path(learning.weights).expanduser()
+    there = some([path.name for path, _ in _files(folder)]) or "no file of weights"
+    name = architecture.name
+    raise Unusable(
+        f"{folder}: expected a file of weights for {name}; got {there}: name its file {name}.pth or .safetensors, or "
+        "leave out --archbench-weights for what its factory makes"
+    )
+
+
+def _as_made(architecture: Architecture, seed: int) -> Loaded:
+    import torch
+
+    torch.manual_seed(seed)  # a factory without weights makes the same ones in every run
     model = _ready(architecture.build())
+    require_sizes(model)
     facts = {"weights": FACTORY, "sha256": _digest_of(model), "classes": _classes(model)}
     return Loaded(model, _assumed(architecture, None, model), FACTORY, "", facts)
 
@@ -212,8 +231,16 @@ def _digest_of(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, value in [*model.named_parameters(), *model.named_buffers()]:
         digest.update(name.encode())
-        digest.update(value.detach().contiguous().view(-1).numpy().tobytes())
+        digest.update(_bytes(value))
     return digest.hexdigest()[:DIGITS_OF_DIGEST]
+
+
+def _bytes(value: Tensor) -> bytes:
+    """Of a tensor's values in their order, however it keeps them."""
+    import torch
+
+    dense = value.detach().to_dense() if value.layout != torch.strided else value.detach()
+    return dense.resolve_conj().resolve_neg().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
 def _check_digest(path: Path, digest: str, weights: Weights) -> None:

@@ -47,13 +47,26 @@ def first_that_fits(
         except _DOES_NOT_FIT as problem:
             failure = problem
     model = architecture.build()
+    require_sizes(model)
     ours, theirs = _shapes(model.state_dict()), _shapes(_named_as(model, found))
     said = mismatch(ours, theirs) or " ".join(str(failure).split())[:300] or type(failure).__name__
     raise Unusable(f"{path}: not weights of {architecture.name}: {said}") from failure
 
 
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in state.items()}
+def require_sizes(model: nn.Module) -> None:
+    """Raises: Unusable for a network with lazy layers, which have no weights before they have seen an input."""
+    from torch.nn.parameter import is_lazy
+
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    lazy = [name for name, value in tensors if is_lazy(value)]
+    if lazy:
+        what = f"{type(model).__name__}: expected parameters of known sizes; got {some(lazy)} of none"
+        raise Unusable(f"{what}: give those layers their sizes, or call it once in its factory")
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Of the tensors; a layer may keep more than those in its state."""
+    return {name: tuple(value.shape) for name, value in state.items() if hasattr(value, "shape")}
 
 
 def mismatch(ours: Mapping[str, tuple[int, ...]], theirs: Mapping[str, tuple[int, ...]]) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 from pytest_archbench import inputs
-from pytest_archbench.protocols import Interpolation, Preprocessing
-
-if TYPE_CHECKING:
-    from pytest_archbench.protocols import Fit
+from pytest_archbench.protocols import Fit, Interpolation, Preprocessing
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -20,15 +17,15 @@ USUAL_CROP = 0.875
 
 def of_timm(config: Mapping[str, Any], note: str = "") -> Preprocessing:
     """How timm evaluates by a ``pretrained_cfg`` or a data config: the size and crop for tests where they differ from
-    those for training, resized to the crop divided by its share, rounded down.
+    those for training, resized to the crop divided by its share, rounded down. Raises: TypeError, ValueError,
+    ArithmeticError for a config that does not say it.
     """
     _, height, width = config.get("test_input_size") or config.get("input_size") or inputs.DEFAULT_SHAPE
     share = config.get("test_crop_pct") or config.get("crop_pct") or USUAL_CROP
-    fit: Fit = config.get("crop_mode") or "center"
+    fit: Fit = _one_of(get_args(Fit), "crop_mode", config.get("crop_mode") or "center")
     resize = (math.floor(height / share), math.floor(width / share))
-    interpolation: Any = config.get("interpolation") or "bicubic"
-    if interpolation not in get_args(Interpolation):
-        raise ValueError(f"interpolation: expected one of {', '.join(get_args(Interpolation))}; got {interpolation!r}")
+    asked = config.get("interpolation") or "bicubic"
+    interpolation: Interpolation = _one_of(get_args(Interpolation), "interpolation", asked)
     return Preprocessing(
         crop=(height, width),
         resize=resize[0] if fit == "center" and height == width else resize,
@@ -38,6 +35,12 @@ def of_timm(config: Mapping[str, Any], note: str = "") -> Preprocessing:
         fit=fit,
         note=note,
     )
+
+
+def _one_of(known: Sequence[str], what: str, got: Any) -> Any:
+    if got not in known:
+        raise ValueError(f"{what}: expected one of {', '.join(known)}; got {got!r}")
+    return got
 
 
 def usual(shape: Any) -> Preprocessing:

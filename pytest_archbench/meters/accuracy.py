@@ -14,7 +14,7 @@ from pytest_archbench import datasets, weights
 from pytest_archbench.datasets import Images
 from pytest_archbench.files import as_file
 from pytest_archbench.meters import CannotMeasure, Part, Readings, evaluation, meter
-from pytest_archbench.meters.evaluation import Kept, Prepared, Shard, Way
+from pytest_archbench.meters.evaluation import ENDING, Due, Kept, Prepared, Shard, Way
 from pytest_archbench.meters.running import synchroniser, torch_device
 from pytest_archbench.meters.training import training
 from pytest_archbench.proportions import pack
@@ -47,7 +47,8 @@ def accuracy(architecture: Architecture, conditions: Conditions, settings: Setti
     images = datasets.find(architecture.dataset, "valid", learning)
     loaded = yield from _with_weights(architecture, conditions, settings)
     evaluated = _set_up(images, loaded, conditions, learning)
-    kept = Kept(_file(architecture, conditions, learning), evaluated.protocol)
+    header = {**evaluated.protocol, "architecture": architecture.name, "device": conditions.device}
+    kept = Kept(_file(architecture, conditions, learning), header, evaluated.due)
     try:
         yield from _evaluated(evaluated, kept)
     finally:
@@ -73,11 +74,12 @@ def _with_weights(
 
 @dataclass(frozen=True, slots=True)
 class _Evaluation:
-    """A network ready to be evaluated; ``order`` are indices of ``images``, of which ``count`` are asked for."""
+    """A network ready to be evaluated; ``order`` are indices of all ``images``, the first ``count`` are asked for."""
 
     loaded: Loaded
     images: Images
     order: Sequence[int]
+    count: int
     labels: Sequence[int]
     outputs: int
     way: Way
@@ -91,6 +93,12 @@ class _Evaluation:
     def shape(self) -> tuple[int, ...]:
         """(channels, height, width) of an input."""
         return (len(self.preprocessing.mean), *self.preprocessing.crop)
+
+    @property
+    def due(self) -> Due:
+        """What kept outcomes must be of."""
+        names = [self.images.names[index] for index in self.order]
+        return Due(names, [self.labels[index] for index in self.order], self.outputs)
 
 
 def _set_up(images: Images, loaded: Loaded, conditions: Conditions, learning: Learning) -> _Evaluation:
@@ -108,7 +116,8 @@ def _set_up(images: Images, loaded: Loaded, conditions: Conditions, learning: Le
     return _Evaluation(
         loaded=loaded,
         images=images,
-        order=order(len(images.names), learning.seed)[:count],
+        order=order(len(images.names), learning.seed),
+        count=count,
         labels=datasets.labels_for(images, outputs),
         outputs=outputs,
         way=way,
@@ -141,20 +150,21 @@ def _protocol(images: Images, loaded: Loaded, learning: Learning) -> dict[str, A
 
 def _file(architecture: Architecture, conditions: Conditions, learning: Learning) -> Path:
     """Where the shards of a case are kept."""
-    return Path(learning.keep) / f"{as_file(f'{architecture.name}-{conditions.device}')}.outcomes.jsonl"
+    return Path(learning.keep) / f"{as_file(f'{architecture.name}-{conditions.device}')}{ENDING}"
 
 
 def _evaluated(asked: _Evaluation, kept: Kept) -> Iterator[Part]:
     """A part for every shard; one at least, though all had been kept before."""
     done = sum(len(shard.images) for shard in kept.shards)
-    if done < len(asked.order):
-        way = _fastest(asked, len(asked.order) - done)
-        prepared = Prepared(asked.images, asked.order[done:], datasets.transform(asked.preprocessing), asked.shape)
-        for shard in evaluation.shards(asked.loaded.model, prepared, asked.labels, way):
-            kept.add(shard)
-            yield _part(asked, kept.shards)
-    else:
-        yield _part(asked, kept.shards)
+    if done >= asked.count:
+        yield _part(asked, kept)
+        return
+    way = _fastest(asked, asked.count - done)
+    left = asked.order[done : asked.count]
+    prepared = Prepared(asked.images, left, datasets.transform(asked.preprocessing), asked.shape)
+    for shard in evaluation.shards(asked.loaded.model, prepared, asked.labels, way):
+        kept.add(shard)
+        yield _part(asked, kept)
 
 
 def _fastest(asked: _Evaluation, left: int) -> Way:
@@ -168,19 +178,20 @@ def _fastest(asked: _Evaluation, left: int) -> Way:
     return replace(asked.way, channels_last=last)
 
 
-def _part(asked: _Evaluation, shards: Sequence[Shard]) -> Part:
-    found = [rank for shard in shards for rank in shard.ranks]
-    seconds = sum(shard.seconds for shard in shards)
-    left = (len(asked.order) - len(found)) * seconds / len(found)
-    return Part(len(found), len(asked.order), "images", left, _readings(asked, shards, found, seconds))
+def _part(asked: _Evaluation, kept: Kept) -> Part:
+    found = [rank for shard in kept.shards for rank in shard.ranks]
+    seconds = sum(shard.seconds for shard in kept.shards)
+    total = max(asked.count, len(found))  # of an evaluation that went further before, nothing is thrown away
+    left = (total - len(found)) * seconds / len(found)
+    return Part(len(found), total, "images", left, _readings(asked, kept, found, seconds))
 
 
-def _readings(asked: _Evaluation, shards: Sequence[Shard], found: Sequence[int], seconds: float) -> Readings:
-    return {metric: _reading(asked, shards, found, seconds, depth) for metric, depth in DEPTHS.items()}
+def _readings(asked: _Evaluation, kept: Kept, found: Sequence[int], seconds: float) -> Readings:
+    return {metric: _reading(asked, kept, found, seconds, depth) for metric, depth in DEPTHS.items()}
 
 
 def _reading(
-    asked: _Evaluation, shards: Sequence[Shard], found: Sequence[int], seconds: float, depth: int
+    asked: _Evaluation, kept: Kept, found: Sequence[int], seconds: float, depth: int
 ) -> Reading | CannotMeasure:
     if depth > 1 and asked.outputs <= depth:
         return CannotMeasure(f"among {asked.outputs} classes the first {depth} answers hold every one")
@@ -188,7 +199,7 @@ def _reading(
     return Reading(
         (sum(right) / len(right),),
         CONVENTION.format(depth=depth),
-        notes=tuple(_notes(asked, shards, seconds)),
+        notes=(*kept.notes, *_notes(asked, kept.shards, seconds)),
         input_shape=list(asked.shape),
         outcomes=Outcomes(
             images=f"{asked.images.identity}-{asked.protocol['seed']}",
@@ -197,10 +208,10 @@ def _reading(
             correct=pack(right),
             part=asked.images.part,
             random=asked.images.random,
-            unread=_unread(shards),
+            unread=_unread(kept.shards),
         ),
         protocol={**asked.protocol, "seconds": seconds, "loaders": asked.way.loaders, "versions": _versions()},
-        imprecise=_unreadable(shards),
+        imprecise=_unreadable(kept.shards),
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench.datasets import Images
-from pytest_archbench.files import UNREADABLE, Lines
+from pytest_archbench.datasets.reading import words
+from pytest_archbench.files import Lines, is_json, write_atomically
 from pytest_archbench.machine import processors
 from pytest_archbench.protocols import Unusable
 
@@ -32,6 +36,8 @@ with 2 cores and other work to do, 1 thread, 3 x 224 x 224: MobileNet V3 small 2
 """
 WORTH_TRYING = 1000
 """Images from which on it is tried whether the network is faster with its channels last."""
+ENDING = ".outcomes.jsonl"
+"""Of the files that shards are kept in."""
 WRONG = -1
 """The class predicted for an image that could not be read, or by values that are no numbers."""
 
@@ -52,18 +58,32 @@ class Shard:
     waited: float
 
 
-class Kept:
-    """A file of shards, from which an evaluation that was killed goes on; another protocol begins it anew."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What an evaluation will come to: all ``images`` in its order, the label of each among so many ``outputs``."""
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        asked = json.loads(json.dumps(header))
-        self.shards = _shards(path, asked)
-        if not self.shards:
-            path.unlink(missing_ok=True)
-        self._path, self._lines = path, Lines(path)
+    images: Sequence[str]
+    labels: Sequence[int]
+    outputs: int
+
+
+class Kept:
+    """A file of shards, from which an evaluation that was killed goes on. What another one left there, or somebody
+    changed, is renamed and begun anew, with the first of its shards that are beyond doubt; ``notes`` say so.
+    """
+
+    def __init__(self, path: Path, header: Mapping[str, Any], due: Due) -> None:
+        """Raises: Unusable where the file can be neither read nor written."""
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.shards, aside = _gone_on_with(path, header, due)
+            self._lines = Lines(path)
+        except OSError as error:
+            raise Unusable(f"{path}: cannot be read or written: {error.strerror}: mend or remove it") from error
         if not self._lines.size:
-            self._append(asked)
+            self._append(header)
+        self.notes = tuple(_history(self.shards, aside))
 
     def add(self, shard: Shard) -> None:
         """Write a shard down. Raises: Unusable where the disk is full; all before is whole."""
@@ -81,23 +101,107 @@ class Kept:
         self._lines.close()
 
 
-def _shards(path: Path, header: Mapping[str, Any]) -> list[Shard]:
-    """The whole shards of a file with that header; none of any other, or of one that is damaged."""
-    try:
-        first, *lines = path.read_text(encoding="utf-8").splitlines()
-        if json.loads(first) != header:
-            return []
-    except (OSError, *UNREADABLE):
-        return []
-    found = []
-    for line in lines:
-        try:
-            entry: dict[str, Any] = json.loads(line)
-            listed: dict[str, Any] = {name: tuple(v) for name, v in entry.items() if isinstance(v, list)}
-            found.append(Shard(**{**entry, **listed}))
-        except (TypeError, *UNREADABLE):  # torn, where a process was killed while writing it
+def _history(shards: Sequence[Shard], aside: Path | None) -> Iterator[str]:
+    if aside is not None:
+        yield f"outcomes of another evaluation, or changed ones, were renamed to {aside.name}"
+    if shards:
+        yield f"begun again after {sum(len(shard.images) for shard in shards):,} images"
+
+
+def _gone_on_with(path: Path, header: Mapping[str, Any], due: Due) -> tuple[list[Shard], Path | None]:
+    """The shards that a file has of this evaluation, and what it was renamed to where it held anything else. A last
+    line that is torn is what a killed process leaves, and nothing else.
+    """
+    if not path.exists():
+        return [], None
+    begun = json.dumps(header).encode()
+    entries, torn = _entries(path.read_bytes()) if path.is_file() else ([None], b"")
+    if not entries and begun.startswith(torn):
+        return [], None
+    same = entries[:1] == [json.loads(begun)]
+    found = _shards(entries[1:], due) if same else []
+    if same and len(found) == len(entries) - 1:
+        return found, None
+    aside = _free(path)
+    path.rename(aside)
+    if found:
+        write_atomically(path, b"".join(json.dumps(each).encode() + b"\n" for each in (header, *map(asdict, found))))
+    return found, aside
+
+
+def _entries(content: bytes) -> tuple[list[Any], bytes]:
+    """What the lines of a file say, None for one that is no JSON, and what is left of a torn last one."""
+    *lines, last = content.split(b"\n")
+    if is_json(last):
+        lines, last = [*lines, last], b""
+    return [json.loads(line) if is_json(line) else None for line in lines], last
+
+
+def _free(path: Path) -> Path:
+    """The name beside a file's that nothing has yet: ``net-cpu.1.outcomes.jsonl``."""
+    stem = path.name.removesuffix(ENDING)
+    names = (path.with_name(f"{stem}.{number}{ENDING}") for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _shards(entries: Sequence[Any], due: Due) -> list[Shard]:
+    """The first shards that are, image by image, what the evaluation comes to; none after one that is not."""
+    found: list[Shard] = []
+    done = 0
+    for entry in entries:
+        if not _is_shard(entry):
             break
+        listed = {name: tuple(value) for name, value in entry.items() if isinstance(value, list)}
+        shard = Shard(**{**entry, **listed})
+        end = done + len(shard.images)
+        if not (shard.images and _is_due(shard, due, done, end) and _is_sound(shard, due.outputs)):
+            break
+        found.append(shard)
+        done = end
     return found
+
+
+def _is_shard(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and entry.keys() == KINDS.keys()
+        and all(KINDS[name](value) for name, value in entry.items())
+    )
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(type(each) is kind for each in value)
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is float and 0 <= value < math.inf
+
+
+KINDS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("labels", "predicted", "ranks"), _is_list_of(int)),
+    "images": _is_list_of(str),
+    "unreadable": lambda value: isinstance(value, dict) and all(type(said) is str for said in value.values()),
+    "seconds": lambda value: _is_time(value) and value > 0,
+    "waited": _is_time,
+}
+"""What each field of a shard is in a file."""
+
+
+def _is_due(shard: Shard, due: Due, done: int, end: int) -> bool:
+    """Whether it is of the images that come next."""
+    return (shard.images, shard.labels) == (tuple(due.images[done:end]), tuple(due.labels[done:end]))
+
+
+def _is_sound(shard: Shard, outputs: int) -> bool:
+    """Whether there is an answer for every image, and one that a network of so many outputs can give."""
+    if not len(shard.images) == len(shard.predicted) == len(shard.ranks):
+        return False
+    answers = list(zip(shard.images, shard.labels, shard.predicted, shard.ranks, strict=True))
+    silent = {image for image, _, predicted, rank in answers if (predicted, rank) == (WRONG, outputs)}
+    return silent.issuperset(shard.unreadable) and all(
+        image in silent or (0 <= predicted < outputs and 0 <= rank < outputs and (rank > 0 or predicted == label))
+        for image, label, predicted, rank in answers
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +222,17 @@ class Prepared:
 
         index = self.order[at]
         try:
-            return self.transform(self.images.read(index)), index, ""
+            return self._input(index), index, ""
         except Unusable as error:
             return torch.zeros(self.shape), index, str(error)
+
+    def _input(self, index: int) -> torch.Tensor:
+        try:
+            return self.transform(self.images.read(index))
+        except (MemoryError, Unusable):
+            raise
+        except Exception as error:  # of sides that no resizing can do, and whatever else an image may be
+            raise Unusable(f"{self.images.names[index]}: cannot be prepared: {words(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +352,7 @@ def _shard(
 
 
 def faster_with_channels_last(model: nn.Module, shape: tuple[int, ...], way: Way) -> bool:
-    """Whether a network with convolutions is: a small batch is timed both ways, in turn."""
+    """Whether a network with convolutions is, if it runs so at all: a small batch is timed both ways, in turn."""
     import torch
     from torch import nn
 
@@ -251,7 +363,12 @@ def faster_with_channels_last(model: nn.Module, shape: tuple[int, ...], way: Way
     for _ in range(TURNS):
         for layout, taken in times.items():
             model.to(memory_format=layout)
-            taken.append(_seconds(model, pixels.to(memory_format=layout), way))
+            try:
+                taken.append(_seconds(model, pixels.to(memory_format=layout), way))
+            except Exception:  # a view of values that lie in another order, or what its author says to that
+                if layout is torch.contiguous_format:
+                    raise
+                return False
     best = {layout: min(taken) for layout, taken in times.items()}
     return best[torch.channels_last] < GAIN * best[torch.contiguous_format]
 

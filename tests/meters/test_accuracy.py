@@ -15,12 +15,23 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
 from pytest_archbench.meters import CannotMeasure, Part, evaluation
 from pytest_archbench.meters.accuracy import accuracy, order
-from pytest_archbench.meters.evaluation import Way, images_a_pass, loaders, logits, ranks
+from pytest_archbench.meters.evaluation import (
+    Due,
+    Kept,
+    Way,
+    faster_with_channels_last,
+    images_a_pass,
+    loaders,
+    logits,
+    ranks,
+)
 from pytest_archbench.proportions import unpack
 from pytest_archbench.protocols import Learning, Missing, Unusable
 from pytest_archbench.records import Architecture, Conditions, Reading, Settings
@@ -208,6 +219,298 @@ def test_shards_of_another_protocol_are_not_gone_on_with(tmp_path: Path) -> None
     last(accuracy(*asked(folder, tmp_path / "kept")))
     (folder / "class-2" / "more.jpg").write_bytes((folder / "class-2" / "0.jpg").read_bytes())
     assert last(accuracy(*asked(folder, tmp_path / "kept"))).done == 19
+
+
+def rows(kept: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in kept.read_text().splitlines()]
+
+
+def written(kept: Path, entries: list[Any]) -> None:
+    kept.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+def in_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Images, and a file with the outcomes of all 18 in shards of 4."""
+    monkeypatch.setattr(evaluation, "SHARD", 0.0)
+    folder = image_folder(tmp_path / "val", SEEN)
+    last(accuracy(*asked(folder, tmp_path / "kept")))
+    return folder, tmp_path / "kept" / "grey-cpu.outcomes.jsonl"
+
+
+def test_the_file_of_outcomes_says_of_which_network_and_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, kept = in_shards(tmp_path, monkeypatch)
+    header = rows(kept)[0]
+    assert (header["architecture"], header["device"]) == ("grey", "cpu")
+
+
+def test_networks_whose_names_are_alike_have_outcomes_of_their_own(tmp_path: Path) -> None:
+    own, conditions, settings = asked(image_folder(tmp_path / "val", SEEN), tmp_path / "kept")
+    for name, build, right in (("mlp+relu", Grey, 14 / 18), ("mlp-relu", Silent, 0.0), ("mlp relu", Grey, 14 / 18)):
+        found = reading(last(accuracy(replace(own, name=name, build=build), conditions, settings)), "top1_accuracy")
+        assert found.samples == (right,), name
+        assert "images in" in found.notes[0], "nothing was gone on with or renamed"
+    assert len([*(tmp_path / "kept").iterdir()]) == 3
+
+
+def test_going_on_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, kept = in_shards(tmp_path, monkeypatch)
+    written(kept, rows(kept)[:3])
+    found = reading(last(accuracy(*asked(folder, kept.parent))), "top1_accuracy")
+    assert found.notes[0] == "begun again after 8 images"
+    assert found.samples == (14 / 18,)
+
+
+def doubled(shard: dict[str, Any]) -> list[Any]:
+    return [shard, shard]
+
+
+def changed(**fields: Any) -> Callable[[dict[str, Any]], list[Any]]:
+    return lambda shard: [shard | fields]
+
+
+def edited(field: str, value: Any) -> Callable[[dict[str, Any]], list[Any]]:
+    return lambda shard: [shard | {field: [value, *shard[field][1:]]}]
+
+
+def without_images(shard: dict[str, Any]) -> list[Any]:
+    return [shard | {name: [] for name in ("images", "labels", "predicted", "ranks")}, shard]
+
+
+def without_one(shard: dict[str, Any]) -> list[Any]:
+    return [{name: value[1:] if isinstance(value, list) else value for name, value in shard.items()}]
+
+
+DAMAGE: Mapping[str, Callable[[dict[str, Any]], list[Any]]] = {
+    "doubled": doubled,
+    "left out": lambda _: [],
+    "turned": lambda shard: [{n: v[::-1] if isinstance(v, list) else v for n, v in shard.items()}],
+    "no images": without_images,
+    "an image less": without_one,
+    "another image": edited("images", "class-0/x.jpg"),
+    "no image": edited("images", 3),
+    "another label": edited("labels", 9),
+    "a label that is true": edited("labels", True),
+    "a rank below 0": edited("ranks", -1),
+    "a rank above all": edited("ranks", 10**9),
+    "a rank of a part": edited("ranks", 0.5),
+    "a class that is none": edited("predicted", 10**9),
+    "no answer that is right": edited("predicted", -1),
+    "one rank too few": lambda shard: [shard | {"ranks": shard["ranks"][1:]}],
+    "ranks that are a text": changed(ranks="0000"),
+    "seconds that are no number": changed(seconds=float("nan")),
+    "no seconds": changed(seconds=0.0),
+    "seconds below 0": changed(seconds=-1.0),
+    "seconds that are text": changed(seconds="1"),
+    "no end of waiting": changed(waited=float("inf")),
+    "unreadable of nothing": changed(unreadable={"class-9/9.jpg": "gone"}),
+    "unreadable without words": changed(unreadable={"class-0/0.jpg": None}),
+    "unreadable as a list": changed(unreadable=["class-0/0.jpg"]),
+    "a field more": changed(more=1),
+    "a field less": lambda shard: [{name: value for name, value in shard.items() if name != "waited"}],
+    "no mapping": lambda _: [[1, 2]],
+    "nothing": lambda _: [None],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_from_a_shard_on_that_is_not_the_next_none_is_taken(damage: str, finished: tuple[Path, list[Any]]) -> None:
+    kept, (header, *shards) = finished
+    written(kept, [header, shards[0], *DAMAGE[damage](shards[1]), *shards[2:]])
+    before = kept.read_bytes()
+    taken = 2 if damage in {"doubled"} else 1
+    again = Kept(kept, header, due(shards))
+    again.close()
+    assert [list(shard.images) for shard in again.shards] == [shard["images"] for shard in shards[:taken]]
+    assert again.notes == (
+        "outcomes of another evaluation, or changed ones, were renamed to grey-cpu.1.outcomes.jsonl",
+        f"begun again after {4 * taken} images",
+    )
+    assert kept.with_name("grey-cpu.1.outcomes.jsonl").read_bytes() == before
+    assert rows(kept) == [header, *shards[:taken]]
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> tuple[Path, list[Any]]:
+    """A file of three shards of 4 images, as evaluation writes it, and its lines."""
+    kept = tmp_path / "grey-cpu.outcomes.jsonl"
+    names = [f"class-0/{number}.jpg" for number in range(12)]
+    shards = [
+        {
+            "images": names[at : at + 4],
+            "labels": [0, 1, 2, 3],
+            "predicted": [0, 2, -1, 3],
+            "ranks": [0, 1, 8, 0],
+            "unreadable": {names[at + 2]: "torn"},
+            "seconds": 1.5,
+            "waited": 0.0,
+        }
+        for at in (0, 4, 8)
+    ]
+    lines = [{"data": "imagenet"}, *shards]
+    written(kept, lines)
+    return kept, lines
+
+
+def due(shards: list[Any]) -> Due:
+    return Due([name for each in shards for name in each["images"]], [0, 1, 2, 3] * len(shards), CLASSES)
+
+
+def test_what_is_whole_is_gone_on_with_and_renamed_nowhere(finished: tuple[Path, list[Any]]) -> None:
+    kept, (header, *shards) = finished
+    again = Kept(kept, header, due(shards))
+    again.close()
+    assert again.notes == ("begun again after 12 images",)
+    assert (rows(kept), [*kept.parent.iterdir()]) == ([header, *shards], [kept])
+
+
+@pytest.mark.parametrize("torn", [1, 30])
+def test_a_torn_line_is_left_out(finished: tuple[Path, list[Any]], torn: int) -> None:
+    kept, (header, *shards) = finished
+    kept.write_bytes(kept.read_bytes()[: -torn - 1])
+    again = Kept(kept, header, due(shards))
+    again.close()
+    assert again.notes == ("begun again after 8 images",)
+    assert (rows(kept), [*kept.parent.iterdir()]) == ([header, *shards[:2]], [kept])
+
+
+@pytest.mark.parametrize("content", [b"", b'{"data": "ima', b'{"data": "imagenet"}', b'{"data": "imagenet"}\n'])
+def test_a_file_without_shards_is_gone_on_with(finished: tuple[Path, list[Any]], content: bytes) -> None:
+    kept, (header, *shards) = finished
+    kept.write_bytes(content)
+    again = Kept(kept, header, due(shards))
+    again.close()
+    assert (again.shards, again.notes, rows(kept)) == ([], (), [header])
+
+
+@pytest.mark.parametrize("content", [b'{"data": "digits"}\n', b"\x00\xff", b"[" * 10_000, b"null\n", b'"data"\n{}\n'])
+def test_a_file_of_anything_else_is_renamed(finished: tuple[Path, list[Any]], content: bytes) -> None:
+    kept, (header, *shards) = finished
+    kept.with_name("grey-cpu.1.outcomes.jsonl").write_text("of an earlier one")
+    kept.write_bytes(content)
+    again = Kept(kept, header, due(shards))
+    again.close()
+    assert again.notes == (
+        "outcomes of another evaluation, or changed ones, were renamed to grey-cpu.2.outcomes.jsonl",
+    )
+    assert kept.with_name("grey-cpu.1.outcomes.jsonl").read_text() == "of an earlier one"
+    assert kept.with_name("grey-cpu.2.outcomes.jsonl").read_bytes() == content
+    assert (again.shards, rows(kept)) == ([], [header])
+
+
+def test_a_folder_in_the_way_is_renamed(finished: tuple[Path, list[Any]]) -> None:
+    kept, (header, *shards) = finished
+    kept.unlink()
+    (kept / "mine").mkdir(parents=True)
+    Kept(kept, header, due(shards)).close()
+    assert (kept.with_name("grey-cpu.1.outcomes.jsonl") / "mine").is_dir()
+    assert rows(kept) == [header]
+
+
+def test_where_outcomes_cannot_be_kept_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unusable, match=r"file/grey-cpu\.outcomes\.jsonl: cannot be read or written: File exists"):
+        Kept(tmp_path / "file" / "grey-cpu.outcomes.jsonl", {}, Due((), (), 1))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 700), noise=st.binary(min_size=1, max_size=20))
+def test_no_bytes_in_a_file_make_other_outcomes(finished: tuple[Path, list[Any]], at: int, noise: bytes) -> None:
+    kept, (header, *shards) = finished
+    written(kept, [header, *shards])
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:at] + noise + whole[at + len(noise) :])
+    again = Kept(kept, header, due(shards))
+    again.close()
+    answers = [(list(each.images), list(each.labels)) for each in again.shards]
+    assert answers == [(each["images"], each["labels"]) for each in shards[: len(answers)]]
+    assert all(0 <= rank <= CLASSES for each in again.shards for rank in each.ranks)
+
+
+def test_images_of_another_size_are_other_images(tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "val", SEEN)
+    last(accuracy(*asked(folder, tmp_path / "kept")))
+    Image.new("RGB", (64, 64), (4 * STEP,) * 3).save(folder / "class-4" / "0.jpg", quality=100)
+    Image.new("RGB", (64, 64), (5 * STEP,) * 3).save(folder / "class-4" / "1.jpg", quality=100)
+    found = reading(last(accuracy(*asked(folder, tmp_path / "kept"))), "top1_accuracy")
+    assert found.samples == (13 / 18,)
+    assert found.notes[0].startswith("outcomes of another evaluation, or changed ones, were renamed to ")
+
+
+def test_fewer_images_than_before_throw_none_away(tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "val", SEEN)
+    last(accuracy(*asked(folder, tmp_path / "kept")))
+    part = last(accuracy(*asked(folder, tmp_path / "kept", images=5)))
+    assert (part.done, part.total, part.left) == (18, 18, 0)
+    assert reading(part, "top1_accuracy").notes[0] == "begun again after 18 images"
+
+
+class Bordered(Grey):
+    """Images are fitted whole into the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pretrained_cfg["crop_mode"] = "border"
+
+
+def test_an_image_that_cannot_be_prepared_is_named_and_counts_as_wrong(tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "val", RIGHT)
+    Image.new("RGB", (4000, 1)).save(folder / "class-3" / "line.png")
+    found = reading(last(accuracy(*asked(folder, tmp_path / "kept", build=Bordered))), "top1_accuracy")
+    assert found.outcomes is not None
+    names = sorted(str(file.relative_to(folder)) for file in folder.rglob("*.*"))
+    assert [names[order(17, 0)[at]] for at in found.outcomes.unread] == ["class-3/line.png"]
+    assert unpack(found.outcomes.correct, 17)[found.outcomes.unread[0]] is False
+    assert found.imprecise.startswith(
+        "1 image(s) could not be read and count as wrong: class-3/line.png: cannot be pre"
+    )
+    assert "height and width must be > 0" in found.imprecise
+
+
+def test_an_image_whose_name_is_no_text_is_read_and_named(tmp_path: Path) -> None:
+    folder, strange = image_folder(tmp_path / "val", RIGHT), os.fsdecode(b"\xff")
+    (folder / "class-3" / f"a{strange}.jpg").write_bytes((folder / "class-3" / "0.jpg").read_bytes())
+    (folder / "class-3" / f"b{strange}.jpg").write_bytes(b"\xff\xd8 no more")
+    found = reading(last(accuracy(*asked(folder, tmp_path / "kept"))), "top1_accuracy")
+    assert found.samples == (17 / 18,)
+    assert r"class-3/b\udcff.jpg: not an image" in found.imprecise
+    assert found.imprecise.isprintable()
+
+
+class Viewing(nn.Module):
+    def __init__(self, raises: bool) -> None:
+        super().__init__()
+        self.conv, self.raises = nn.Conv2d(3, 4, 3), raises
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        if self.raises:
+            raise RuntimeError("mine")
+        said: torch.Tensor = self.conv(pixels)
+        return said.view(len(pixels), -1)
+
+
+def test_a_network_that_cannot_have_its_channels_last_has_them_first() -> None:
+    way = Way("cpu", 4, 0, "", False, lambda: None)
+    assert not faster_with_channels_last(Viewing(raises=False), (3, 8, 8), way)
+    with pytest.raises(RuntimeError, match="mine"):
+        faster_with_channels_last(Viewing(raises=True), (3, 8, 8), way)
+
+
+def test_a_network_whose_channels_cannot_be_last_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "WORTH_TRYING", 1)
+    own = asked(image_folder(tmp_path / "val", RIGHT), tmp_path / "kept", build=GreyViewing)
+    assert reading(last(accuracy(*own)), "top1_accuracy").samples == (1.0,)
+
+
+class GreyViewing(Grey):
+    """Its convolution changes nothing, and its view needs the channels first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+        nn.init.dirac_(self.conv.weight)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return super().forward(self.conv(pixels).view(len(pixels), 3, 1, -1))
 
 
 def test_a_network_of_another_number_of_classes_is_refused(tmp_path: Path) -> None:

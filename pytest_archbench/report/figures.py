@@ -18,7 +18,7 @@ from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
 from pytest_archbench.report.drawing import EPOCH, Axis, Drawing, Panel
 from pytest_archbench.report.frames import CONDITIONS, MEASURED, NETWORK, side
-from pytest_archbench.report.provenance import RUN, RUNNING, contests, points
+from pytest_archbench.report.provenance import ON_THE_WAY, RUNNING, contests, points
 
 Draw = Callable[[pd.DataFrame], Drawing]
 
@@ -146,7 +146,7 @@ def dots(frame: pd.DataFrame, x: Axis, y: Axis, form: fits.Form | None = None) -
 def bars(frame: pd.DataFrame, key: str) -> Drawing:
     """Each network once, the best first, a panel for each data set where ``key`` is of data."""
     panels = [_ranked(_networks(rows), key, title, title) for title, rows in contests(usable(frame, [key]), [key])]
-    return Drawing("bars", Axis(key), _filled(panels), note=RUNNING if key in RUN else "")
+    return Drawing("bars", Axis(key), _filled(panels), note=RUNNING.get(key, ""))
 
 
 def _ranked(rows: pd.DataFrame, key: str, title: str, data: str, group: str = "") -> Panel:
@@ -194,7 +194,7 @@ def curves(frame: pd.DataFrame, key: str, beside: str) -> Drawing:
     shown = [label for panel in panels for label in panel.rows]
     published = frame.loc[shown, "origin"].ne(MEASURED).any()
     note = f"Solid: {COLUMNS[key].name}; dashed: {COLUMNS[beside].name},"
-    note += " a running value over the epoch, taken while the weights still change."
+    note += f" a {ON_THE_WAY}."
     note += " Hollow: as published, after the last epoch." if published else ""
     return Drawing("curves", y, _filled(panels), Axis(EPOCH), note=note, beside=beside, heading=_common(key, beside))
 

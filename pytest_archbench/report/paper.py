@@ -239,6 +239,7 @@ def _bars(drawing: Drawing, title: str, shown: Shown, looks: Looks) -> Figure:
         axes.tick_params(axis="y", length=0, labelsize=8)
         axes.grid(visible=False, axis="y")
         ends = _intervals(axes, bars, values, drawing.y)
+        axes.set_xlim(left=min(0.0, *values))  # bars of nothing too begin at the edge
         for place, (value, end) in enumerate(zip(values, ends, strict=True)):
             axes.text(end, place, f" {fixed(value, column.decimals)}", size=8, va="center")
     return drawn

@@ -43,11 +43,11 @@ NUMBERS = ("epochs", *(f"{key}_{part}" for key in UNCERTAIN for part in ("images
 CURVES = tuple(f"{key}_epochs" for key in CURVED)
 """Columns of the frame beside the quantities: texts, numbers, and JSON of pairs (epoch, value)."""
 
-RUN = ("train_accuracy", "train_loss")
-RUNNING = (
-    "Training accuracy and loss are running values over the epoch, taken while the weights still change:"
-    " the accuracy may lie below validation's, the loss above it."
-)
+ON_THE_WAY = "running value over the epoch, taken while the weights still change"
+RUNNING = {
+    "train_accuracy": f"Training accuracy is a {ON_THE_WAY}: it may lie below validation accuracy.",
+    "train_loss": f"Training loss is a {ON_THE_WAY}: it may lie above validation loss.",
+}
 
 _DATA_SET = re.compile(r"\bdataset (\w+)")
 _EPOCH = re.compile(r"\bepoch (\d{1,9})")

@@ -136,7 +136,7 @@ def _accounts(frame: pd.DataFrame) -> Iterator[str]:
         yield "### What the accuracies are of"
         yield ""
         lines = [f"- {sentence(said)}: {_names([*names])}" for said, names in of.items()]
-        lines += [f"- {RUNNING}"] if measured_here["training_of"].notna().any() else []
+        lines += [f"- {RUNNING['train_accuracy']}"] if measured_here["training_of"].notna().any() else []
         yield from fitting(lines, ACCOUNT_SHARE, "- and {} more")
 
 

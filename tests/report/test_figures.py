@@ -288,6 +288,6 @@ def test_figures_of_training_say_that_its_accuracy_is_taken_on_the_way() -> None
     rows = (trained("a", "digits", valid_accuracy=(0.5, 0.9)), trained("a", "digits", train_accuracy=(0.4, 0.8)))
     for name in ("learning_accuracy", "train_accuracy"):
         note = drawn(name, *rows).note
-        assert re.search("running values? over the epoch, taken while the weights still change", note)
+        assert re.search("running value over the epoch, taken while the weights still change", note)
     assert drawn("valid_accuracy", *rows).note == ""
     assert drawn("learning_accuracy", *rows).heading == "Accuracy"

@@ -610,6 +610,9 @@ def test_curves_and_intervals_are_drawn_and_say_what_they_are_of(visit: Open, tm
     found = curves.evaluate("panel => panel.querySelector('.plot').data.filter(trace => trace.name === 'networks')")
     assert [trace["y"] for trace in found] == [[50, 90]] * 8
     assert len({trace["line"]["color"] for trace in found}) == 8
+    axes = curves.evaluate("panel => panel.querySelector('.plot').layout")
+    assert axes["xaxis"]["tickvals"] == [1, 2]  # none where only names stand
+    assert axes["yaxis"]["title"]["text"] == "Accuracy [%]"
     assert "on digits, 2 epochs, batches of 32" in found[0]["hovertext"][1]
     (bar,) = drawn(tab, "top1_networks").evaluate(
         "panel => panel.querySelector('.plot').data.filter(trace => trace.type === 'bar')"

@@ -234,6 +234,7 @@ def test_the_data_of_the_script_are_the_rows_of_the_table() -> None:
     assert data["rows"]["latency"] == [None, 0.03, None]
     assert data["sources"]["top1"] == ["bianco2018", "bianco2018", "torchvision"]
     assert data["failures"] == [["resnet18", "cpu", 1, "latency", "oom: out of memory: 2 GiB asked"]]
+    assert data["standing"] == [True, True, False]
 
 
 def test_a_figure_without_data_says_what_would_give_them() -> None:

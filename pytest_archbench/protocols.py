@@ -41,8 +41,13 @@ class Preprocessing:
     note: str = ""
 
     def __post_init__(self) -> None:
-        sides = (*self.crop, *(self.resize if isinstance(self.resize, tuple) else (self.resize or 1,)))
-        _require(len(self.crop) == 2 and min(sides) >= 1, "preprocessing", "crop and resize of at least 1 pixel", self)
+        resized = self.resize if isinstance(self.resize, tuple) else (1 if self.resize is None else self.resize,)
+        _require(
+            len(self.crop) == 2 and min(*self.crop, *resized) >= 1,
+            "preprocessing",
+            "crop and resize of at least 1 pixel",
+            self,
+        )
         _require(all(map(math.isfinite, (*self.mean, *self.std))), "preprocessing", "a finite mean and std", self)
         _require(0 not in self.std, "preprocessing", "a std that is not 0", self)
 

@@ -242,9 +242,7 @@ def test_what_chance_does_is_no_change() -> None:
     # 2 (1 + 12 + 66) / 2^12 = 0.0386
     verdict = against_own(*pair(10, 2, 760, 228), TOP1)
     assert verdict.outcome == "passed"
-    assert verdict.reason.endswith(
-        "10 are right only here and 2 only there, McNemar's p = 0.039, no change that shows"
-    )
+    assert verdict.reason.endswith("10 are right only here and 2 only there, McNemar's p = 0.039, no change that shows")
     assert against_own(*pair(0, 0, 760, 240), TOP1).outcome == "passed"
 
 
@@ -298,7 +296,9 @@ def test_only_the_images_that_both_saw_are_compared() -> None:
     ours, theirs = run([False] * 8 + [True] * 2), run([True] * 8 + [True] * 92, "r0")
     verdict = against_own(ours, theirs, TOP1)
     assert verdict.outcome == "regressed"  # 2 / 2^8 = 0.0078
-    assert "of 10 common images 20.00 % here and 100.00 % there: 0 are right only here and 8 only there" in verdict.reason
+    assert (
+        "of 10 common images 20.00 % here and 100.00 % there: 0 are right only here and 8 only there" in verdict.reason
+    )
     assert verdict.change == pytest.approx(-0.8)
 
 
@@ -311,7 +311,8 @@ def test_only_the_images_that_both_saw_are_compared() -> None:
         (
             {},
             {"outcomes": Outcomes("another set, and more", 1, 1, "gA==")},
-            "the images or their labels are not the same (50,000 here, 1 there): promote a run on these to compare with it",
+            "the images or their labels are not the same (50,000 here, 1 there): promote a run on these to compare"
+            " with it",
         ),
         ({"outcomes": Outcomes("set", 0, 9, "")}, {}, "there is no image that both evaluated"),
     ],

@@ -196,10 +196,11 @@ def _reading(
     if depth > 1 and asked.outputs <= depth:
         return CannotMeasure(f"among {asked.outputs} classes the first {depth} answers hold every one")
     right = [rank < depth for rank in found]
+    before = kept.notes if kept.found < asked.count else ()  # of what was whole before, nothing was begun again
     return Reading(
         (sum(right) / len(right),),
         CONVENTION.format(depth=depth),
-        notes=(*kept.notes, *_notes(asked, kept.shards, seconds)),
+        notes=(*before, *_notes(asked, kept.shards, seconds)),
         input_shape=list(asked.shape),
         outcomes=Outcomes(
             images=f"{asked.images.identity}-{asked.protocol['seed']}",

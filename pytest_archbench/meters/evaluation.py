@@ -18,6 +18,7 @@ from pytest_archbench.datasets.reading import words
 from pytest_archbench.files import Lines, is_json, write_atomically
 from pytest_archbench.machine import processors
 from pytest_archbench.protocols import Unusable
+from pytest_archbench.training.answers import scores
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +70,8 @@ class Due:
 
 class Kept:
     """A file of shards, from which an evaluation that was killed goes on. What another one left there, or somebody
-    changed, is renamed and begun anew, with the first of its shards that are beyond doubt; ``notes`` say so.
+    changed, is renamed and begun anew, with the first of its shards that are beyond doubt; they hold ``found`` images.
+    ``notes`` say so.
     """
 
     def __init__(self, path: Path, header: Mapping[str, Any], due: Due) -> None:
@@ -83,7 +85,8 @@ class Kept:
             raise Unusable(f"{path}: cannot be read or written: {error.strerror}: mend or remove it") from error
         if not self._lines.size:
             self._append(header)
-        self.notes = tuple(_history(self.shards, aside))
+        self.found = sum(len(shard.images) for shard in self.shards)
+        self.notes = tuple(_history(self.found, aside))
 
     def add(self, shard: Shard) -> None:
         """Write a shard down. Raises: Unusable where the disk is full; all before is whole."""
@@ -101,11 +104,11 @@ class Kept:
         self._lines.close()
 
 
-def _history(shards: Sequence[Shard], aside: Path | None) -> Iterator[str]:
+def _history(found: int, aside: Path | None) -> Iterator[str]:
     if aside is not None:
         yield f"outcomes of another evaluation, or changed ones, were renamed to {aside.name}"
-    if shards:
-        yield f"begun again after {sum(len(shard.images) for shard in shards):,} images"
+    if found:
+        yield f"begun again after {found:,} images"
 
 
 def _gone_on_with(path: Path, header: Mapping[str, Any], due: Due) -> tuple[list[Shard], Path | None]:
@@ -312,12 +315,7 @@ def logits(model: nn.Module, pixels: torch.Tensor, way: Way) -> torch.Tensor:
     moved = pixels.to(way.device, non_blocking=True, memory_format=layout)
     with torch.inference_mode(), _mixed(way):
         said = model(moved)
-    said = said["logits"] if isinstance(said, Mapping) and "logits" in said else getattr(said, "logits", said)
-    if not isinstance(said, torch.Tensor) or said.ndim != 2:
-        got = f"a tensor of shape {tuple(said.shape)}" if isinstance(said, torch.Tensor) else type(said).__name__
-        what = f"{type(model).__name__}: expected values of shape (batch, classes); got {got}"
-        raise Unusable(f"{what}; have it return those alone")
-    return said.float().cpu()
+    return scores(said, type(model).__name__).float().cpu()
 
 
 def _mixed(way: Way) -> AbstractContextManager[Any]:

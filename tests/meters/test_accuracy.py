@@ -441,7 +441,7 @@ def test_fewer_images_than_before_throw_none_away(tmp_path: Path) -> None:
     last(accuracy(*asked(folder, tmp_path / "kept")))
     part = last(accuracy(*asked(folder, tmp_path / "kept", images=5)))
     assert (part.done, part.total, part.left) == (18, 18, 0)
-    assert reading(part, "top1_accuracy").notes[0] == "begun again after 18 images"
+    assert reading(part, "top1_accuracy").notes[0].startswith("18 images in "), "nothing was begun again"
 
 
 class Bordered(Grey):

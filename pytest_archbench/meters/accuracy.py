@@ -25,6 +25,8 @@ from pytest_archbench.weights import Loaded
 
 DEPTHS = {"top1_accuracy": 1, "top5_accuracy": 5}
 """Among how many first answers the right class must be, by metric."""
+TRAINED = "as trained here"
+"""What weights are called that a network was given by its recipe."""
 NAMED = 5
 """Images that could not be read that a measurement names; it counts the rest."""
 DECODERS = ("pillow", "torchvision", "torch")
@@ -69,7 +71,8 @@ def _with_weights(
     path = trained(settings.learning, architecture, conditions.device)
     if path is None:
         raise Missing(f"{architecture.name}: its training left no weights in {settings.learning.keep!r}")
-    return weights.from_file(architecture, path)
+    found = weights.from_file(architecture, path)
+    return replace(found, name=TRAINED, facts={**found.facts, "weights": TRAINED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,7 +278,8 @@ def race(course: Course, rounds: int, loaders: int, batch: int) -> Sides:
                 pass
             kept.append(timed(run, *arguments))
             rate = course.images / kept[-1].evaluating
-            print(f"{course.network} round {number + 1} {run.__name__}: {rate:.1f} images/s", file=sys.stderr)
+            side = "ours" if run is ours else "timm"
+            print(f"{course.network} round {number + 1} {side}: {rate:.1f} images/s", file=sys.stderr)
     return sides
 
 

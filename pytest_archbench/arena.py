@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from inspect import isgeneratorfunction
 from typing import Any
 
 from pytest_archbench import duel, grades, history, past, runner, store
@@ -92,7 +91,7 @@ class Arena:
 
     def _theirs(self, job: Job) -> Answer:
         """What the other side measures; what is half done of it is kept apart from ours."""
-        if not isgeneratorfunction(METERS[job.meter].measure):
+        if not METERS[job.meter].is_long:
             answer: Answer = self._untimed().ask("measure", job, timeout=self.settings.timeout)
             return answer
         learning = job.settings.learning

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pytest_archbench.baselines import square
 from pytest_archbench.levels import PROTOCOL, differing, unlike
-from pytest_archbench.outcomes import LINKS
+from pytest_archbench.outcomes import LINKS, obstacle_to
 from pytest_archbench.past import against_baseline
 from pytest_archbench.proportions import Pairs, Range, discordant, mcnemar, right, sequence, wilson
 from pytest_archbench.protocols import Outcomes
@@ -150,7 +150,7 @@ def against_published(measurement: Measurement, baseline: Baseline, metric: Metr
     ``MARGIN``. Raises ValueError for a measurement without outcomes.
     """
     compared = _with_figure(measurement, baseline)
-    if obstacle := _obstacle(measurement):
+    if obstacle := obstacle_to(measurement):
         return _verdict("inconclusive", compared, obstacle)
     outcomes, value = _outcomes(measurement), measurement.value
     if difference := _unlike(measurement, outcomes, baseline):
@@ -221,21 +221,22 @@ def settled(
     One range of the accuracy answers all figures at once; it and the comparison with ``theirs`` share the risk. What
     is certain at a part of the risk is so at the whole, at which ``against_published`` and ``against_own`` then judge.
     """
-    if _obstacle(measurement) or measurement.outcomes is None:
+    if obstacle_to(measurement) or measurement.outcomes is None:
         return False
     outcomes, scatter = measurement.outcomes, _scatter(measurement)
     asked = [figure for figure in figures if not _unlike(measurement, outcomes, figure)]
     earlier = theirs.outcomes if theirs is not None else None
-    if earlier is not None and (earlier.images != outcomes.images or not discordant(outcomes, earlier).images):
-        earlier = None
-    questions = bool(asked) + (earlier is not None)
+    pairs = discordant(outcomes, earlier) if earlier is not None and earlier.images == outcomes.images else None
+    if pairs is not None and not pairs.images:
+        pairs = None
+    questions = bool(asked) + (pairs is not None)
     if not questions:
         return False
     known = _known(outcomes, risk / questions) if asked else Range(0.0, 1.0, 1.0)
     clear = all(_target(known, each, metric, scatter).side(known) != "between" for each in asked)
-    if earlier is None or not clear:
+    if pairs is None or not clear:
         return clear
-    return _at_any_look(discordant(outcomes, earlier), metric, risk / questions)[0] != "inconclusive"
+    return _at_any_look(pairs, metric, risk / questions)[0] != "inconclusive"
 
 
 def other_epochs(measurement: Measurement, baseline: Baseline) -> tuple[int, int] | None:
@@ -247,13 +248,6 @@ def other_epochs(measurement: Measurement, baseline: Baseline) -> tuple[int, int
         return None
     ours, theirs = len(measurement.epochs), int(stated["of"] or stated["last"])
     return None if ours == theirs else (ours, theirs)
-
-
-def _obstacle(measurement: Measurement) -> str:
-    """Why nothing can be said about this measurement, or an empty text."""
-    if measurement.status != "ok":
-        return f"{measurement.status}: {measurement.message}"
-    return measurement.imprecise
 
 
 def _outcomes(measurement: Measurement) -> Outcomes:

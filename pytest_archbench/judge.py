@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_archbench import grades, weights
 from pytest_archbench.baselines import SIZELESS, Published, matching, square
-from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS
+from pytest_archbench.outcomes import CHANGED_GRAPH, LINKS, obstacle_to
 from pytest_archbench.records import Architecture, Baseline, Measurement, Metric, Number, Outcome, Verdict
 from pytest_archbench.units import readable, relative, relative_change
 
@@ -49,7 +49,7 @@ def verdicts(
         return tuple(found)
     advice = NO_FIGURE_OF_A_DEVICE if metric.per_device else NO_FIGURE_OF_YOURS if users_own else NO_FIGURE
     advice = NO_FIGURE_OF_WEIGHTS if measurement.protocol else advice
-    obstacle = _inconclusive(measurement)
+    obstacle = obstacle_to(measurement)
     return (_verdict("inconclusive" if obstacle else "no baseline", measurement, None, obstacle or advice),)
 
 
@@ -60,7 +60,7 @@ def judge(measurement: Measurement, baseline: Baseline, metric: Metric, counter:
     """
     if measurement.outcomes is not None:
         return grades.against_published(measurement, baseline, metric)
-    obstacle = _inconclusive(measurement)
+    obstacle = obstacle_to(measurement)
     if obstacle:
         return _verdict("inconclusive", measurement, baseline, obstacle)
     unlike = _unlike_conditions(measurement, baseline, metric)
@@ -96,7 +96,7 @@ def judge_own(measurement: Measurement, baseline: Number, metric: Metric, source
         printed_unit="",
         source=source,
     )
-    obstacle = _inconclusive(measurement)
+    obstacle = obstacle_to(measurement)
     if obstacle:
         return _verdict("inconclusive", measurement, figure, obstacle)
     ours = _value(measurement)
@@ -115,15 +115,6 @@ def _value(measurement: Measurement) -> Number:
     value = measurement.value
     assert value is not None, "an ok measurement has samples; the record refuses any other"
     return value
-
-
-def _inconclusive(measurement: Measurement) -> str:
-    """Why nothing can be said about this measurement, or an empty text."""
-    if measurement.status != "ok":
-        return f"{measurement.status}: {measurement.message}"
-    if measurement.uncounted:
-        return f"operators without a formula: {', '.join(measurement.uncounted)}; register one, or mark them free"
-    return measurement.imprecise
 
 
 def _unlike_conditions(measurement: Measurement, baseline: Baseline, metric: Metric) -> str:

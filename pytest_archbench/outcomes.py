@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from pytest_archbench.records import Outcome, Verdict
+from pytest_archbench.records import Measurement, Outcome, Verdict
 
 Result = Literal["fail", "pass", "skip"]
 
@@ -33,6 +33,15 @@ LINKS: Mapping[Outcome, tuple[str, str]] = {
 """What stands before and after the change in a verdict's sentence."""
 
 CHANGED_GRAPH = "a property of the graph changed: mend it, or promote the run if it is meant"
+
+
+def obstacle_to(measurement: Measurement) -> str:
+    """Why nothing can be said about a measurement, or an empty text."""
+    if measurement.status != "ok":
+        return f"{measurement.status}: {measurement.message}"
+    if measurement.uncounted:
+        return f"operators without a formula: {', '.join(measurement.uncounted)}; register one, or mark them free"
+    return measurement.imprecise
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from pytest_archbench.options import OPTIONS, PLACES, OptionError, Options, as_t
 from pytest_archbench.places import Place
 from pytest_archbench.protocols import DIGITS, IMAGENET
 from pytest_archbench.records import Architecture, Case, Conditions, Device
-from pytest_archbench.registry import METRICS, DuplicateName, UnknownName, near
+from pytest_archbench.registry import METRICS, DuplicateName, UnknownName, near, some
 
 TABLE = "tool.archbench"
 NETWORKS = "architectures"
@@ -30,6 +30,8 @@ PACKAGED = "bench_suite"
 
 SMALL = "blocks"
 """The suite of networks small enough to be trained, where there is no other data than handwritten digits."""
+NAMED = 3
+"""Networks that a sentence about many names."""
 ACCURACY, TRAINING = "accuracy", "training"
 """Meters that need data."""
 
@@ -60,22 +62,15 @@ class Plan:
         """
         if metric not in self.metrics:
             return []
-        per_device = METRICS[metric].per_device
-        places = self.devices if per_device else self.devices[:1]
-        sizes = self.options.batch_size if per_device else (1,)
-        if meter_of(metric).name == TRAINING:
-            first = self.devices[:1]
-            return [case for batch, entry in self._trained() for case in self._cases(entry, metric, first, (batch,))]
-        return [case for entry in self.architectures for case in self._cases(entry, metric, places, sizes)]
-
-    def _trained(self) -> list[tuple[int, Architecture]]:
-        """The networks that have a recipe, each with the batch size that it is trained with."""
-        return [(entry.recipe.batch_size, entry) for entry in self.architectures if entry.recipe is not None]
-
-    def _cases(
-        self, entry: Architecture, metric: str, places: Sequence[Device], sizes: Sequence[int]
-    ) -> Iterator[Case]:
-        return (Case(entry, metric, conditions) for conditions in self._conditions(entry, places, sizes))
+        trained = meter_of(metric).name == TRAINING
+        everywhere = METRICS[metric].per_device and not trained
+        places = self.devices if everywhere else self.devices[:1]
+        sizes = self.options.batch_size if everywhere else (1,)
+        return [
+            Case(entry, metric, conditions)
+            for entry in self.architectures
+            for conditions in self._conditions(entry, places, _trained_with(entry) if trained else sizes)
+        ]
 
     @property
     def learns(self) -> bool:
@@ -140,6 +135,11 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
     )
 
 
+def _trained_with(entry: Architecture) -> tuple[int, ...]:
+    """The batch size of a network's recipe; none where it has none."""
+    return () if entry.recipe is None else (entry.recipe.batch_size,)
+
+
 def _require_folder(option: str, path: Path | None, root: Path) -> None:
     if path is not None and not (root / path).is_dir():
         got = "a file" if (root / path).exists() else "nothing"
@@ -172,7 +172,7 @@ def _able(
     reasons = {entry.name: _obstacle(entry, options, trained=trained) for entry in selected}
     chosen = [entry for entry in selected if not reasons[entry.name]]
     others = dict.fromkeys(filter(None, reasons.values()))
-    said = [f"{_some([name for name in reasons if reasons[name] == reason])}: {reason}" for reason in others]
+    said = [f"{some([name for name in reasons if reasons[name] == reason], NAMED)}: {reason}" for reason in others]
     if not chosen:
         small = f"--archbench-suite={SMALL} takes handwritten digits, which come along"
         raise OptionError(f"--archbench-metric={learned[0]}: {'; '.join(said)}; {small}")
@@ -190,10 +190,6 @@ def _obstacle(entry: Architecture, options: Options, *, trained: bool) -> str:
     if entry.dataset == DIGITS or getattr(options, place) is not None:
         return ""
     return f"the folder of {entry.dataset} was not given (--archbench-{place} DIR)"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def packaged_figures() -> Published:

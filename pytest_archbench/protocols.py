@@ -51,6 +51,11 @@ class Preprocessing:
         _require(all(map(math.isfinite, (*self.mean, *self.std))), "preprocessing", "a finite mean and std", self)
         _require(0 not in self.std, "preprocessing", "a std that is not 0", self)
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, height, width) of an image as the network sees it."""
+        return (len(self.mean), *self.crop)
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
 
@@ -31,6 +31,12 @@ def near(name: str, names: Iterable[str], between: str = ", ") -> str:
         listed = f"known: {between.join(known) or 'none'}" if len(known) <= 20 else f"{len(known)} names are known"
         return f"{asked} {listed}".strip()
     return asked
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """The first ``most`` of many names, and how many there are more."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 class Registry(Generic[T]):

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from inspect import isgeneratorfunction
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock
@@ -66,7 +65,7 @@ class Runner:
             return [Answered(perform(job))]
         answers: list[Answered] = []
         with device_lock(job.conditions.device):
-            if isgeneratorfunction(meter.measure):
+            if meter.is_long:
                 return [Answered(self._followed(meter.worker, job, watch))]
             for number in range(self.settings.processes if meter.worker == TIMING else 1):
                 answers.append(self._undisturbed(meter.worker, number, job))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_archbench import registry
 from pytest_archbench.datasets.images import synsets
 from pytest_archbench.datasets.reading import words
 from pytest_archbench.protocols import Unusable
@@ -109,6 +110,5 @@ def _required(file: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first names of many, and how many there are more."""
-    shown = ", ".join(name[:60] for name in names[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED:,} more"
+    """The first names of many, cut where they are long, and how many there are more."""
+    return registry.some([name[:60] for name in names], NAMED)

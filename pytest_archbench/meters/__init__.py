@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from inspect import isgeneratorfunction
 from typing import TypeVar
 
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
@@ -61,6 +62,11 @@ class Meter:
     worker: str = ""
     by_request: bool = False
     beside: tuple[str, ...] = ()
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it answers in parts."""
+        return isgeneratorfunction(self.measure)
 
 
 METERS: Registry[Meter] = Registry("meter")

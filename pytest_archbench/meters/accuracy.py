@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,6 @@ class _Evaluation:
         return self.loaded.preprocessing
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """(channels, height, width) of an input."""
-        return (len(self.preprocessing.mean), *self.preprocessing.crop)
-
-    @property
     def due(self) -> Due:
         """What kept outcomes must be of."""
         names = [self.images.names[index] for index in self.order]
@@ -114,8 +110,8 @@ def _set_up(images: Images, loaded: Loaded, conditions: Conditions, learning: Le
     batch = evaluation.images_a_pass(learning.evaluation_batch, device, conditions.threads)
     way = Way(device, batch, processes, learning.amp, False, synchroniser(conditions.device))
     loaded.model.to(device)
-    shape = (len(loaded.preprocessing.mean), *loaded.preprocessing.crop)
-    outputs = evaluation.logits(loaded.model, torch.zeros((1, *shape)), way).shape[1]
+    image = torch.zeros((1, *loaded.preprocessing.input_shape))
+    outputs = evaluation.logits(loaded.model, image, way).shape[1]
     return _Evaluation(
         loaded=loaded,
         images=images,
@@ -158,13 +154,13 @@ def _file(architecture: Architecture, conditions: Conditions, learning: Learning
 
 def _evaluated(asked: _Evaluation, kept: Kept) -> Iterator[Part]:
     """A part for every shard; one at least, though all had been kept before."""
-    done = sum(len(shard.images) for shard in kept.shards)
-    if done >= asked.count:
+    if kept.found >= asked.count:
         yield _part(asked, kept)
         return
-    way = _fastest(asked, asked.count - done)
-    left = asked.order[done : asked.count]
-    prepared = Prepared(asked.images, left, datasets.transform(asked.preprocessing), asked.shape)
+    left = asked.order[kept.found : asked.count]
+    way = _fastest(asked, len(left))
+    preprocessing = asked.preprocessing
+    prepared = Prepared(asked.images, left, datasets.transform(preprocessing), preprocessing.input_shape)
     for shard in evaluation.shards(asked.loaded.model, prepared, asked.labels, way):
         kept.add(shard)
         yield _part(asked, kept)
@@ -175,7 +171,7 @@ def _fastest(asked: _Evaluation, left: int) -> Way:
     import torch
 
     last = left >= evaluation.WORTH_TRYING and evaluation.faster_with_channels_last(
-        asked.loaded.model, asked.shape, asked.way
+        asked.loaded.model, asked.preprocessing.input_shape, asked.way
     )
     asked.loaded.model.to(memory_format=torch.channels_last if last else torch.contiguous_format)
     return replace(asked.way, channels_last=last)
@@ -204,9 +200,9 @@ def _reading(
         (sum(right) / len(right),),
         CONVENTION.format(depth=depth),
         notes=(*before, *_notes(asked, kept.shards, seconds)),
-        input_shape=list(asked.shape),
+        input_shape=list(asked.preprocessing.input_shape),
         outcomes=Outcomes(
-            images=f"{asked.images.identity}-{asked.protocol['seed']}",
+            images=f"{asked.protocol['images']}-{asked.protocol['seed']}",
             count=len(right),
             total=len(asked.images.names),
             correct=pack(right),
@@ -253,5 +249,6 @@ def _unreadable(shards: Sequence[Shard]) -> str:
     return f"{len(reasons):,} image(s) could not be read and count as wrong: {which}; mend them and run again"
 
 
+@cache
 def _versions() -> dict[str, str]:
     return {package: importlib.metadata.version(package) for package in DECODERS}

@@ -94,7 +94,7 @@ def _all_pixels(images: Images, preprocessing: Preprocessing) -> Tensor:
     import torch
 
     count, prepare = len(images.names), whole(preprocessing)
-    pixels = torch.empty((count, len(preprocessing.mean), *preprocessing.crop), dtype=torch.uint8)
+    pixels = torch.empty((count, *preprocessing.input_shape), dtype=torch.uint8)
     for index in range(count):
         pixels[index] = prepare(images.read(index))
     return pixels

@@ -43,8 +43,7 @@ class Task:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """(channels, height, width) of an image as the network sees it."""
-        preprocessing = self.recipe.preprocessing
-        return (len(preprocessing.mean), *preprocessing.crop)
+        return self.recipe.preprocessing.input_shape
 
     @property
     def epochs(self) -> int:

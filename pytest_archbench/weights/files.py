@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_archbench import registry
 from pytest_archbench.protocols import Unusable
 
 if TYPE_CHECKING:
@@ -163,5 +164,4 @@ def sha256_of(path: Path) -> str:
 
 
 def some(names: Sequence[str]) -> str:
-    more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
+    return registry.some(names, LISTED)

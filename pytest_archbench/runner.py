@@ -11,10 +11,10 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock
 
 from pytest_archbench import duel, inputs, stats
+from pytest_archbench.computing import torch_device
 from pytest_archbench.duel import Duel, Enough
 from pytest_archbench.jobs import Answer, Failure, Job, perform
 from pytest_archbench.meters import CannotMeasure, Meter, Part, Readings, meter_of
-from pytest_archbench.meters.running import torch_device
 from pytest_archbench.records import Architecture, Case, Measurement, Number, Reading, Settings, Trial
 from pytest_archbench.registry import METRICS
 from pytest_archbench.worker import Worker

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("protocols", "proportions"),
-    ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims"),
+    ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims", "computing"),
     ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes"),
     ("conversions", "store", "catalogue", "counting", "devices", "past", "limits", "bounds", "datasets"),
     ("baselines", "weights", "training", "benchmark_json", "trend", "history"),

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_archbench import datasets, weights
+from pytest_archbench.computing import synchroniser, torch_device
 from pytest_archbench.datasets import Images
 from pytest_archbench.files import as_file
 from pytest_archbench.meters import CannotMeasure, Part, Readings, evaluation, meter
 from pytest_archbench.meters.evaluation import ENDING, Due, Kept, Prepared, Shard, Way
-from pytest_archbench.meters.running import synchroniser, torch_device
 from pytest_archbench.meters.training import training
 from pytest_archbench.proportions import pack
 from pytest_archbench.protocols import Learning, Missing, Outcomes, Preprocessing

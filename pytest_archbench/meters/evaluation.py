@@ -8,11 +8,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_archbench.computing import precision
 from pytest_archbench.datasets import Images
 from pytest_archbench.datasets.reading import words
 from pytest_archbench.files import Lines, is_json, write_atomically
@@ -313,16 +313,9 @@ def logits(model: nn.Module, pixels: torch.Tensor, way: Way) -> torch.Tensor:
 
     layout = torch.channels_last if way.channels_last else torch.contiguous_format
     moved = pixels.to(way.device, non_blocking=True, memory_format=layout)
-    with torch.inference_mode(), _mixed(way):
+    with torch.inference_mode(), precision(way.device, way.amp):
         said = model(moved)
     return scores(said, type(model).__name__).float().cpu()
-
-
-def _mixed(way: Way) -> AbstractContextManager[Any]:
-    import torch
-
-    kind = way.device.split(":")[0]
-    return torch.autocast(kind, getattr(torch, way.amp)) if way.amp else nullcontext()
 
 
 def ranks(values: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -381,7 +374,7 @@ def _seconds(model: nn.Module, pixels: torch.Tensor, way: Way) -> float:
     import torch
 
     moved = pixels.to(way.device)
-    with torch.inference_mode(), _mixed(way):
+    with torch.inference_mode(), precision(way.device, way.amp):
         way.wait()
         began = time.perf_counter()
         model(moved)

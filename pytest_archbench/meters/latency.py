@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pytest_archbench import machine
+from pytest_archbench.computing import synchroniser
 from pytest_archbench.meters import allocator, meter, reference, timing
-from pytest_archbench.meters.running import moved, prepare, synchroniser
+from pytest_archbench.meters.running import moved, prepare
 from pytest_archbench.records import Architecture, Conditions, Metric, Number, Reading, Settings
 
 CONVENTION = (

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_archbench.computing import synchroniser, torch_device
 from pytest_archbench.meters import CannotMeasure, allocator, meter
-from pytest_archbench.meters.running import prepare, synchroniser, torch_device
+from pytest_archbench.meters.running import prepare
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 
 PASSES = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pytest_archbench.meters.running import synchroniser, torch_device
+from pytest_archbench.computing import synchroniser, torch_device
 
 NAME = "4 x (conv 3x3 32-32 on 56x56, matmul 256); on a GPU 8 x matmul 1024"
 """What it computes. A change makes every time that was divided by it incomparable, so the name is journalled."""

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import inputs
+from pytest_archbench.computing import torch_device
 from pytest_archbench.meters import allocator
 from pytest_archbench.records import Architecture, Conditions
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-TORCH_NAMES = {"cuda": "cuda:0", "jetson": "cuda:0"}
-"""What torch calls a device that we call otherwise, or that has two names."""
-
-
-def torch_device(name: str) -> str:
-    return TORCH_NAMES.get(name, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +86,3 @@ def release() -> None:
     if torch is not None and torch.backends.mps.is_available():
         torch.mps.empty_cache()
     allocator.trim()
-
-
-def synchroniser(device: str) -> Callable[[], None]:
-    """Waits until all work handed to the device is done; nothing to wait for on the CPU."""
-    import torch
-
-    device = torch_device(device)
-    kind = device.split(":")[0]
-    waits: dict[str, Callable[[], Any]] = {
-        "cpu": lambda: None,
-        "cuda": lambda: torch.cuda.synchronize(device),
-        "mps": torch.mps.synchronize,
-    }
-    return waits[kind]

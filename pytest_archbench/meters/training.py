@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from pytest_archbench.computing import torch_device
 from pytest_archbench.meters import Part, meter
-from pytest_archbench.meters.running import torch_device
 from pytest_archbench.records import Architecture, Conditions, Metric, Number, Reading, Settings
 from pytest_archbench.training import Progress, Task, train
 

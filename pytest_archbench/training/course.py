@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_archbench.computing import precision, synchroniser
 from pytest_archbench.protocols import Unusable
 from pytest_archbench.training import answers, chance
 from pytest_archbench.training.feed import Feed
@@ -59,7 +60,7 @@ class Course:
         )
         self.scaler = torch.amp.GradScaler(task.kind, enabled=task.learning.amp == "float16")
         self._joined = group.joined(self.model)
-        self._wait = _synchroniser(task.place)
+        self._wait = synchroniser(task.place)
 
     def _put_channels_last(self) -> None:
         """As mixed precision on a GPU is fastest, where the network runs so: a ``view`` of its images may not."""
@@ -183,10 +184,7 @@ class Course:
 
     def _precision(self) -> Any:
         """Mixed where it was asked for."""
-        import torch
-
-        amp = self.task.learning.amp
-        return torch.autocast(self.task.kind, getattr(torch, amp or "bfloat16"), enabled=bool(amp))
+        return precision(self.task.place, self.task.learning.amp)
 
 
 def batches(order: Tensor, size: int, processes: int) -> Sequence[Tensor]:
@@ -232,14 +230,3 @@ def settled(task: Task) -> Iterator[None]:
         finally:
             torch.use_deterministic_algorithms(strict)
             torch.set_num_threads(threads)
-
-
-def _synchroniser(place: str) -> Callable[[], object]:
-    """Waits until all work handed to the device is done."""
-    import torch
-
-    waits: dict[str, Callable[[], object]] = {
-        "cuda": lambda: torch.cuda.synchronize(place),
-        "mps": torch.mps.synchronize,
-    }
-    return waits.get(place.split(":")[0], lambda: None)

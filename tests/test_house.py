@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("protocols", "proportions"),
-    ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims", "computing"),
-    ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes"),
+    ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims", "computing", "nvml"),
+    ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes", "power"),
     ("conversions", "store", "catalogue", "counting", "devices", "past", "limits", "bounds", "datasets"),
     ("baselines", "weights", "training", "benchmark_json", "trend", "history"),
     ("meters", "grades", "replay"),

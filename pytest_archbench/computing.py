@@ -13,6 +13,16 @@ def torch_device(name: str) -> str:
     return TORCH_NAMES.get(name, name)
 
 
+def gpu_uuid(device: str) -> str:
+    """What NVIDIA's driver calls the GPU that torch calls ``device``; an empty text for any other device."""
+    import torch
+
+    name = torch_device(device)
+    if not name.startswith("cuda"):
+        return ""
+    return str(getattr(torch.cuda.get_device_properties(name), "uuid", ""))
+
+
 def synchroniser(device: str) -> Callable[[], None]:
     """Waits until all work handed to the device is done; nothing to wait for on the CPU."""
     import torch
@@ -23,6 +33,7 @@ def synchroniser(device: str) -> Callable[[], None]:
         "cpu": lambda: None,
         "cuda": lambda: torch.cuda.synchronize(device),
         "mps": torch.mps.synchronize,
+        "xpu": lambda: torch.xpu.synchronize(device),
     }
     return waits[kind]
 

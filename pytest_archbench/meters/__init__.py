@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import isgeneratorfunction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 from pytest_archbench.registry import METRICS, Registry
@@ -43,6 +43,8 @@ class Part:
         return self.done >= self.total
 
 
+Obstacle = Callable[[str, str], str]
+"""``(metric, device) -> why it cannot be measured there``, an empty text where it can."""
 Measure = Callable[[Architecture, Conditions, Settings], Readings | Iterator[Part]]
 """A quick meter answers with its readings, a long one with parts of which the last is whole."""
 
@@ -53,7 +55,9 @@ class Meter:
 
     ``worker`` names the process: ``""`` is the calling one (counting, which computes nothing), any other name a
     process apart. ``by_request``: it needs data, so it measures only where one of its metrics is asked for by name.
-    ``beside`` are metrics of other meters that are taken with it where it is asked for as a whole.
+    ``beside`` are metrics of other meters that are taken with it where it is asked for as a whole. ``obstacle`` tells
+    before anything is measured where its metrics do not exist, ``varied`` whether a variant of a network (its type,
+    its memory format, what runs it) has another value. ``alone``: every case has a process of its own.
     """
 
     name: str
@@ -62,6 +66,9 @@ class Meter:
     worker: str = ""
     by_request: bool = False
     beside: tuple[str, ...] = ()
+    obstacle: Obstacle | None = None
+    varied: bool = False
+    alone: bool = False
 
     @property
     def is_long(self) -> bool:
@@ -73,14 +80,15 @@ METERS: Registry[Meter] = Registry("meter")
 M = TypeVar("M", bound=Measure)
 
 
-def meter(
-    name: str, *metrics: Metric, worker: str = "", by_request: bool = False, beside: tuple[str, ...] = ()
-) -> Callable[[M], M]:
-    """Register the decorated function as the one meter of ``metrics``; raises DuplicateName."""
+def meter(name: str, *metrics: Metric, **traits: Any) -> Callable[[M], M]:
+    """Register the decorated function as the one meter of ``metrics``; ``traits`` are the other fields of ``Meter``.
+
+    Raises: DuplicateName.
+    """
 
     def register(measure: M) -> M:
         names = tuple(METRICS.add(metric.name, metric).name for metric in metrics)
-        METERS.add(name, Meter(name, names, measure, worker, by_request, beside))
+        METERS.add(name, Meter(name, names, measure, **traits))
         return measure
 
     return register

@@ -1,0 +1,213 @@
+"""What NVIDIA's driver tells of a GPU through its management library, NVML: identity, state, energy, memory, processes.
+
+Nothing here touches CUDA, so that asking makes no context. Units are turned into ours: W, J, Hz, B, °C.
+Source of the calls and their units: NVML API reference guide, "Device Queries".
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+UNKNOWN = "unknown"
+
+
+class NoNvml(LookupError):
+    """The driver's library, the GPU or the sensor that was asked for is not here; the message says which."""
+
+
+class Lost(RuntimeError):
+    """The GPU fell off the bus, or has to be reset; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A GPU at a moment, None where it does not tell: °C, Hz, W, and the reasons for which its clocks are held back.
+
+    ``processes`` are the pids that have a compute context on it.
+    """
+
+    temperature: float | None
+    sm_clock: float | None
+    memory_clock: float | None
+    power: float | None
+    reasons: tuple[str, ...] | None
+    processes: tuple[int, ...] | None
+
+
+REASONS = {
+    "nvmlClocksThrottleReasonSwPowerCap": "power cap",
+    "nvmlClocksThrottleReasonHwPowerBrakeSlowdown": "power brake",
+    "nvmlClocksThrottleReasonSwThermalSlowdown": "heat",
+    "nvmlClocksThrottleReasonHwThermalSlowdown": "heat",
+    "nvmlClocksThrottleReasonHwSlowdown": "hardware slowdown",
+    "nvmlClocksThrottleReasonSyncBoost": "sync boost",
+    "nvmlClocksThrottleReasonApplicationsClocksSetting": "clocks set by the owner",
+}
+"""The driver's bits, under the names that old and new libraries share, and what each means. Being idle is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU, by the handle of the library."""
+
+    handle: Any
+    uuid: str
+
+    def energy(self) -> float:
+        """J since the driver was loaded (Volta and later; counted in mJ). Raises: NoNvml, Lost."""
+        return float(self._said("total energy", lambda nvml: nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle))) / 1e3
+
+    def power(self) -> float:
+        """W of the whole board. Raises: NoNvml, Lost."""
+        return float(self._said("power", lambda nvml: nvml.nvmlDeviceGetPowerUsage(self.handle))) / 1e3
+
+    def used_memory(self) -> int:
+        """Bytes of the device in use, by whomever. Raises: NoNvml, Lost."""
+        return int(self._said("memory", lambda nvml: nvml.nvmlDeviceGetMemoryInfo(self.handle).used))
+
+    def memory_of(self, pid: int) -> int | None:
+        """Bytes of the device that a process holds, its context included; None where the driver does not tell, as in
+        a container that has process numbers of its own.
+        """
+        held = [each.usedGpuMemory for each in self._processes() or () if each.pid == pid]
+        return sum(held) if held and None not in held else None
+
+    def facts(self) -> dict[str, Any]:
+        """What a time on this GPU depends on and does not change while it runs; ``unknown`` where it does not tell."""
+        asked: dict[str, Callable[[ModuleType], Any]] = {
+            "driver": lambda nvml: nvml.nvmlSystemGetDriverVersion(),
+            "power_limit_w": lambda nvml: nvml.nvmlDeviceGetEnforcedPowerLimit(self.handle) / 1e3,
+            "max_sm_clock_hz": lambda nvml: nvml.nvmlDeviceGetMaxClockInfo(self.handle, nvml.NVML_CLOCK_SM) * 1e6,
+            "max_memory_clock_hz": lambda nvml: nvml.nvmlDeviceGetMaxClockInfo(self.handle, nvml.NVML_CLOCK_MEM) * 1e6,
+            "application_sm_clock_hz": lambda nvml: (
+                nvml.nvmlDeviceGetApplicationsClock(self.handle, nvml.NVML_CLOCK_SM) * 1e6
+            ),
+            "persistence_mode": lambda nvml: bool(nvml.nvmlDeviceGetPersistenceMode(self.handle)),
+            "ecc": lambda nvml: bool(nvml.nvmlDeviceGetEccMode(self.handle)[0]),
+            "mig": lambda nvml: bool(nvml.nvmlDeviceGetMigMode(self.handle)[0]),
+        }
+        answers = {name: self._perhaps(question) for name, question in asked.items()}
+        return {name: UNKNOWN if answer is None else answer for name, answer in answers.items()}
+
+    def state(self) -> State:
+        """Raises: Lost."""
+        running = self._processes()
+        return State(
+            self._number(lambda nvml: nvml.nvmlDeviceGetTemperature(self.handle, nvml.NVML_TEMPERATURE_GPU)),
+            self._number(lambda nvml: nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_SM) * 1e6),
+            self._number(lambda nvml: nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_MEM) * 1e6),
+            self._number(lambda nvml: nvml.nvmlDeviceGetPowerUsage(self.handle) / 1e3),
+            self._perhaps(lambda nvml: _reasons(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle))),
+            None if running is None else tuple(each.pid for each in running),
+        )
+
+    def _processes(self) -> list[Any] | None:
+        found: list[Any] | None = self._perhaps(lambda nvml: nvml.nvmlDeviceGetComputeRunningProcesses(self.handle))
+        return found
+
+    def _number(self, question: Callable[[ModuleType], float]) -> float | None:
+        answer = self._perhaps(question)
+        return None if answer is None else float(answer)
+
+    def _perhaps(self, question: Callable[[ModuleType], T]) -> T | None:
+        """An answer, None where this GPU or driver has none. Raises: Lost."""
+        try:
+            return self._said("it", question)
+        except NoNvml:
+            return None
+
+    def _said(self, what: str, question: Callable[[ModuleType], T]) -> T:
+        with _answering(f"GPU {self.uuid}: {what}") as nvml:
+            return question(nvml)
+
+
+def gpu(uuid: str) -> Gpu:
+    """The GPU that torch calls so, with or without the prefix ``GPU-``. Raises: NoNvml, Lost."""
+    name = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
+    with _answering(f"GPU {name}") as nvml:
+        return Gpu(nvml.nvmlDeviceGetHandleByUUID(name), name)
+
+
+def every() -> tuple[Gpu, ...]:
+    """All GPUs of the host, CUDA_VISIBLE_DEVICES or not; none where there is no driver. Raises: Lost."""
+    try:
+        with _answering("the GPUs of this host") as nvml:
+            handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+            return tuple(Gpu(handle, _text(nvml.nvmlDeviceGetUUID(handle))) for handle in handles)
+    except NoNvml:
+        return ()
+
+
+def between(before: State | None, after: State | None, pid: int) -> dict[str, float | None]:
+    """What a GPU did between two moments, for ``machine.disturbed``; nothing where there is no GPU to ask.
+
+    ``gpu_temperature_before``, ``_after``: °C. ``gpu_clock_before``, ``_after``: Hz of the multiprocessors.
+    ``gpu_slowed_for_heat``, ``gpu_power_capped``: at how many of the two moments. ``gpu_processes``: how many others
+    have a context there; None where ``pid``, this process, is not among them, since then they go by other numbers.
+    """
+    if before is None or after is None:
+        return {}
+    states = (before, after)
+    return {
+        "gpu_temperature_before": before.temperature,
+        "gpu_temperature_after": after.temperature,
+        "gpu_clock_before": before.sm_clock,
+        "gpu_clock_after": after.sm_clock,
+        "gpu_slowed_for_heat": _moments(states, {"heat", "hardware slowdown"}),
+        "gpu_power_capped": _moments(states, {"power cap", "power brake"}),
+        "gpu_processes": _others(states, pid),
+    }
+
+
+def _moments(states: tuple[State, ...], reasons: set[str]) -> float | None:
+    known = [state.reasons for state in states if state.reasons is not None]
+    return float(sum(not reasons.isdisjoint(each) for each in known)) if known else None
+
+
+def _others(states: tuple[State, ...], pid: int) -> float | None:
+    seen = {each for state in states for each in state.processes or ()}
+    return float(len(seen - {pid})) if pid in seen else None
+
+
+def _reasons(nvml: ModuleType, bits: int) -> tuple[str, ...]:
+    told = (word for name, word in REASONS.items() if bits & getattr(nvml, name, 0))
+    return tuple(dict.fromkeys(told))
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+@contextmanager
+def _answering(what: str) -> Iterator[ModuleType]:
+    """The library, begun; its errors become ours."""
+    nvml = _library()
+    try:
+        yield nvml
+    except (nvml.NVMLError_GpuIsLost, nvml.NVMLError_ResetRequired) as error:
+        raise Lost(f"{what}: the driver says: {error}") from None
+    except nvml.NVMLError as error:
+        raise NoNvml(f"{what}: the driver says: {error}") from None
+
+
+def _library() -> ModuleType:
+    """Raises: NoNvml where the driver is not installed."""
+    pynvml: ModuleType = importlib.import_module("pynvml")
+    try:
+        _begun(pynvml)
+    except pynvml.NVMLError as error:
+        raise NoNvml(f"no NVIDIA driver is here: {error}") from None
+    return pynvml
+
+
+@functools.lru_cache(maxsize=1)
+def _begun(nvml: ModuleType) -> None:
+    """Once a process; what fails is asked anew."""
+    nvml.nvmlInit()

@@ -7,7 +7,6 @@ Source of the calls and their units: NVML API reference guide, "Device Queries".
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,7 +61,8 @@ class Gpu:
 
     def energy(self) -> float:
         """J since the driver was loaded (Volta and later; counted in mJ). Raises: NoNvml, Lost."""
-        return float(self._said("total energy", lambda nvml: nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle))) / 1e3
+        counted = self._said("total energy", lambda nvml: nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle))
+        return float(counted) / 1e3
 
     def power(self) -> float:
         """W of the whole board. Raises: NoNvml, Lost."""
@@ -199,12 +199,14 @@ def _answering(what: str) -> Iterator[ModuleType]:
 
 def _library() -> ModuleType:
     """Raises: NoNvml where the driver is not installed."""
-    pynvml: ModuleType = importlib.import_module("pynvml")
+    import pynvml
+
+    library: ModuleType = pynvml
     try:
-        _begun(pynvml)
-    except pynvml.NVMLError as error:
+        _begun(library)
+    except library.NVMLError as error:
         raise NoNvml(f"no NVIDIA driver is here: {error}") from None
-    return pynvml
+    return library
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,0 +1,1 @@
+"""Sensors of power and energy: what each tells, where, and how often."""

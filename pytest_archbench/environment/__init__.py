@@ -11,6 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pytest_archbench.environment.build import torch_build
+from pytest_archbench.environment.reading import ROOT
+from pytest_archbench.environment.virtual import container, virtualisation
+
 UNKNOWN = "unknown"
 PACKAGES = ("pytest-archbench", "torch", "torchvision", "timm", "fvcore", "numpy", "pytest", "pytest-benchmark")
 
@@ -35,14 +39,17 @@ def header(devices: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
     }
 
 
-def environment() -> dict[str, Any]:
-    """Versions and host; what two runs must share before their times compare."""
+def environment(root: Path = ROOT) -> dict[str, Any]:
+    """Versions and host; what two runs must share before their times compare. ``root``: where /proc and /sys lie."""
     return {
         "python": platform.python_version(),
         "system": platform.system(),
         "kernel": platform.release(),
         "machine": platform.machine(),
+        "container": container(root),
+        "virtualisation": virtualisation(root),
         "packages": {name: _version(name) for name in PACKAGES},
+        "torch": torch_build(),
     }
 
 

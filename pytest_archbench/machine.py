@@ -25,6 +25,17 @@ PRESSURE = "proc/pressure/cpu"
 PROCESSORS = "proc/stat"
 FREQUENCIES = "sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq"
 THROTTLES = "sys/devices/system/cpu/cpu*/thermal_throttle/*_count"
+ZONES = "sys/class/thermal/thermal_zone*"
+"""Folders with ``type`` and ``temp`` (m°C). Linux, driver-api/thermal/sysfs-api.rst."""
+NOT_ITS_HEAT = ("PMIC-Die", "iwlwifi")
+"""What types of zones begin with that tell nothing here: a Jetson's power supply says 100 °C always (Jetson Linux
+Developer Guide, thermal zones); a radio is no part of what computes."""
+MONITORS = "sys/class/hwmon/hwmon*"
+"""Folders with ``name`` and ``temp<n>_input`` (m°C). Linux, hwmon/sysfs-interface.rst."""
+PROCESSOR_MONITORS = ("coretemp", "k10temp", "zenpower")
+"""Intel's, AMD's, and another driver of AMD's. Beside them stand disks, supplies and boards."""
+HOTTEST = 150.0
+"""°C that no chip survives: what reads above is no temperature."""
 FEWEST_PACES = 6
 """Reference times below this number say nothing about a drift."""
 
@@ -51,6 +62,7 @@ class Snapshot:
     """The counters of a moment. ``time``: monotonic clock, s. ``pressure``: s in which a task waited for a processor.
 
     ``frequencies``: Hz, one per processor that tells. ``throttles``: how often a processor slowed down for heat.
+    ``temperature``: °C of the hottest part that tells.
     """
 
     time: float
@@ -59,6 +71,7 @@ class Snapshot:
     own: Usage | None
     frequencies: tuple[float, ...]
     throttles: int | None
+    temperature: float | None = None
 
 
 def processors() -> int:
@@ -68,7 +81,9 @@ def processors() -> int:
 
 
 def snapshot(root: Path = Path("/")) -> Snapshot:
-    """Read every counter once, which takes well below a millisecond. Never raises: what cannot be read is None."""
+    """Read every counter once, which takes well below a millisecond, or a few where thermal sensors are asked over a
+    bus. Never raises: what cannot be read is None.
+    """
     return Snapshot(
         time=time.monotonic(),
         pressure=_read(root / PRESSURE, _pressure),
@@ -76,7 +91,24 @@ def snapshot(root: Path = Path("/")) -> Snapshot:
         own=_own(),
         frequencies=tuple(1e3 * kilohertz for kilohertz in _numbers(root.glob(FREQUENCIES)) if kilohertz > 0),
         throttles=_total(_numbers(root.glob(THROTTLES))),
+        temperature=temperature(root),
     )
+
+
+def temperature(root: Path = Path("/")) -> float | None:
+    """°C of the hottest thermal zone or processor sensor under ``root``; None where none tells.
+
+    A part that is switched off reads far below 0, or gives an error: it is left out.
+    """
+    zones = (zone / "temp" for zone in root.glob(ZONES) if not (_label(zone / "type") or "").startswith(NOT_ITS_HEAT))
+    monitors = (each for each in root.glob(MONITORS) if _label(each / "name") in PROCESSOR_MONITORS)
+    sensors = (*zones, *(sensor for each in monitors for sensor in each.glob("temp*_input")))
+    read = (_read(sensor, int) for sensor in sensors)
+    return max((heat / 1e3 for heat in read if heat is not None and 0 < heat <= HOTTEST * 1e3), default=None)
+
+
+def _label(path: Path) -> str | None:
+    return _read(path, str.strip)
 
 
 def _read(path: Path, parse: Callable[[str], T]) -> T | None:
@@ -138,6 +170,8 @@ def between(before: Snapshot, after: Snapshot, reference: Sequence[float] = ()) 
     other processes kept busy; ``taken``: the same as a share of the machine's. ``switches``: how often a second this
     process was put aside for another task.
     ``frequency_low``, ``frequency_high``: Hz, of all processors at both moments. ``throttled``: a count.
+    ``temperature_before``, ``temperature_after``: °C of the hottest part at each moment. Heat alone disturbs nothing:
+    where it slows down, frequency, throttling or pace show it.
     ``pace``: relative change of the median reference time from the first half to the second (0.1: 10 % slower).
     """
     wall = after.time - before.time
@@ -157,6 +191,8 @@ def between(before: Snapshot, after: Snapshot, reference: Sequence[float] = ()) 
         "frequency_low": min(frequencies, default=None),
         "frequency_high": max(frequencies, default=None),
         "throttled": throttled[0] if throttled else None,
+        "temperature_before": before.temperature,
+        "temperature_after": after.temperature,
         "pace": pace(reference),
     }
 

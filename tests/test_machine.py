@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import subprocess
@@ -64,6 +65,7 @@ def test_a_host_that_tells_nothing_is_unknown_not_zero(tmp_path: Path) -> None:
     assert (seen.pressure, seen.ticks, seen.frequencies, seen.throttles) == (None, None, (), None)
     facts = between(seen, snapshot(tmp_path))
     unknown = {"pressure", "stolen", "others", "taken", "frequency_low", "frequency_high", "throttled", "pace"}
+    unknown |= {"temperature_before", "temperature_after"}
     assert {fact for fact, value in facts.items() if value is None} == unknown
     told = {**facts, "switches": 0.0}  # this process knows by itself, and may be put aside at this very moment
     assert disturbed(told) == ()
@@ -71,8 +73,8 @@ def test_a_host_that_tells_nothing_is_unknown_not_zero(tmp_path: Path) -> None:
 
 def test_it_says_what_happened_between_two_moments() -> None:
     """2 s on 2 processors: 3 s busy, of which 1.8 s our own; 0.5 s waited, 0.04 s stolen, 9 switches."""
-    before = replace(QUIET, frequencies=(2.0e9, 1.0e9), throttles=4)
-    after = Snapshot(102.0, 5.5, Ticks(33.0, 1.04, 204.0), Usage(11.8, 59), (3.0e9, 1.5e9), 6)
+    before = replace(QUIET, frequencies=(2.0e9, 1.0e9), throttles=4, temperature=41.0)
+    after = Snapshot(102.0, 5.5, Ticks(33.0, 1.04, 204.0), Usage(11.8, 59), (3.0e9, 1.5e9), 6, 43.5)
     assert between(before, after, [1.0, 1.0, 1.0, 1.1, 1.1, 1.1]) == pytest.approx(
         {
             "wall": 2.0,
@@ -84,6 +86,8 @@ def test_it_says_what_happened_between_two_moments() -> None:
             "frequency_low": 1.0e9,
             "frequency_high": 3.0e9,
             "throttled": 2,
+            "temperature_before": 41.0,
+            "temperature_after": 43.5,
             "pace": 0.1,
         }
     )
@@ -173,16 +177,61 @@ DAMAGED = st.one_of(
 )
 
 
+def zone(root: Path, number: int, kind: str, reading: str) -> None:
+    """A thermal zone. Constructed from documentation: driver-api/thermal/sysfs-api.rst."""
+    put(root, f"sys/class/thermal/thermal_zone{number}/type", f"{kind}\n")
+    put(root, f"sys/class/thermal/thermal_zone{number}/temp", reading)
+
+
+def sensor(root: Path, number: int, name: str, reading: str) -> None:
+    """A monitor with one sensor. Constructed from documentation: hwmon/sysfs-interface.rst."""
+    put(root, f"sys/class/hwmon/hwmon{number}/name", f"{name}\n")
+    put(root, f"sys/class/hwmon/hwmon{number}/temp1_input", reading)
+
+
+def test_the_hottest_zone_is_the_machines_temperature(tmp_path: Path) -> None:
+    """45.5 °C of the GPU. What is off, broken, or no part of what computes is hotter or below 0 and left out."""
+    read = {"CPU-therm": "44000\n", "GPU-therm": "45500\n", "PMIC-Die": "100000\n", "iwlwifi_1": "61000\n"}
+    broken = {"CV0-therm": "-256000\n", "odd": "9999999\n", "torn": "4x\n", "empty": "", "naught": "0\n"}
+    for number, (kind, reading) in enumerate((read | broken).items()):
+        zone(tmp_path, number, kind, reading)
+    assert snapshot(tmp_path).temperature == 45.5
+
+
+def test_without_zones_the_processors_own_sensor_tells(tmp_path: Path) -> None:
+    sensor(tmp_path, 0, "nvme", "71850\n")
+    assert snapshot(tmp_path).temperature is None
+    sensor(tmp_path, 1, "k10temp", "52125\n")
+    assert snapshot(tmp_path).temperature == 52.125
+    zone(tmp_path, 0, "acpitz", "16800\n")  # a firmware's constant must not hide the processor's own
+    assert snapshot(tmp_path).temperature == 52.125
+
+
+def test_a_sensor_with_an_input_error_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zone(tmp_path, 0, "CPU-therm", "44000\n")
+    read = Path.read_text
+
+    def failing(path: Path, *arguments: object, **options: object) -> str:
+        if path.name == "temp":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "read_text", failing)
+    assert snapshot(tmp_path).temperature is None
+
+
 @settings(deadline=None, max_examples=60)
-@given(pressure=DAMAGED, stat=DAMAGED, frequency=DAMAGED, count=DAMAGED)
+@given(pressure=DAMAGED, stat=DAMAGED, frequency=DAMAGED, count=DAMAGED, heat=DAMAGED)
 def test_damaged_files_are_unknown(
-    tmp_path_factory: pytest.TempPathFactory, pressure: bytes, stat: bytes, frequency: bytes, count: bytes
+    tmp_path_factory: pytest.TempPathFactory, pressure: bytes, stat: bytes, frequency: bytes, count: bytes, heat: bytes
 ) -> None:
     root = tmp_path_factory.mktemp("host")
     put(root, "proc/pressure/cpu", pressure)
     put(root, "proc/stat", stat)
     put(root, CPU / "cpu0/cpufreq/scaling_cur_freq", frequency)
     put(root, CPU / "cpu0/thermal_throttle/core_throttle_count", count)
+    put(root, "sys/class/thermal/thermal_zone0/type", count)
+    put(root, "sys/class/thermal/thermal_zone0/temp", heat)
     before, after = snapshot(root), snapshot(root)
     assert before.ticks is None or before.ticks.total >= before.ticks.busy
     assert all(value is None or math.isfinite(value) for value in between(before, after).values())

@@ -37,7 +37,7 @@ def _bound(key: str, value: Any) -> float:
     """One bound in its metric's unit, above 0 so that something can be within it. Raises: ValueError."""
     try:
         bound = LIMITS[key].parse(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, KeyError):
         bound = math.nan
     if not 0 < bound < math.inf:
         raise ValueError(f"check(): {key}: expected {LIMITS[key].form}, above 0; got {value!r}")
@@ -60,10 +60,21 @@ def require_module(model: Any) -> None:
         raise TypeError(f"check(): expected a torch.nn.Module; got {got}")
 
 
+_JOULES = {"kJ": 1e3, "J": 1.0, "": 1.0, "mJ": 1e-3, "uJ": 1e-6, "µJ": 1e-6}
+
+
+def _joules(value: float | str) -> float:
+    """``"50mJ"``, ``"0.05 J"`` or a number of joules -> J. Raises: ValueError, KeyError."""
+    text = str(value).strip()
+    number = text.rstrip("kmuµJ")
+    return float(number) * _JOULES[text[len(number) :]]
+
+
 LIMITS = {
     "latency_max": Limit("latency", True, _seconds, "a time such as '20ms' or 0.02 (s)"),
     "throughput_min": Limit("throughput", False, float, "images per second such as 30"),
     "peak_memory_max": Limit("peak_memory", True, units.parse_bytes, "bytes such as '700MiB' or 1e9"),
+    "energy_max": Limit("energy", True, _joules, "joules per image such as '50mJ' or 0.05 (J)"),
 }
 
 

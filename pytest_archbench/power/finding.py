@@ -1,0 +1,33 @@
+"""Which sensor tells a device's energy: a table by kind of device, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_archbench.power import boards, gpus, rapl, zeus
+from pytest_archbench.power.sensors import NoSensor, Sensor
+
+Candidate = Callable[[str, Path], Sensor]
+"""``(device's name, where /proc and /sys lie) -> Sensor``; raises NoSensor."""
+
+CANDIDATES: dict[str, tuple[Candidate, ...]] = {
+    "cpu": (rapl.packages, boards.module, zeus.apple_chip),
+    "cuda": (gpus.board, boards.module, zeus.amd_gpu),
+    "jetson": (gpus.board, boards.module),
+    "mps": (zeus.apple_chip,),
+}
+"""A Jetson's GPU shares the board's rails; its driver tells the energy of the GPU alone, where it tells any."""
+
+
+def find(device: str, root: Path = Path("/")) -> Sensor:
+    """The sensor of a device such as ``cuda:1``, read once. Raises: NoSensor with every candidate's reason."""
+    candidates = CANDIDATES.get(device.partition(":")[0], ())
+    reasons = []
+    for candidate in candidates:
+        try:
+            return candidate(device, root)
+        except NoSensor as reason:
+            reasons.append(str(reason))
+    why = "; ".join(reasons) or f"none is known; there are some for {', '.join(CANDIDATES)}"
+    raise NoSensor(f"nothing tells the energy of {device}: {why}")

@@ -19,7 +19,7 @@ FLOORS = (
     ("protocols", "proportions"),
     ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims", "computing", "nvml"),
     ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes", "power"),
-    ("conversions", "store", "catalogue", "counting", "devices", "past", "limits", "bounds", "datasets"),
+    ("conversions", "store", "catalogue", "counting", "devices", "old_boards", "past", "limits", "bounds", "datasets"),
     ("baselines", "weights", "training", "benchmark_json", "trend", "history"),
     ("meters", "grades", "replay"),
     ("judge", "jobs", "plan", "resume", "own", "comparing"),
@@ -41,10 +41,10 @@ STANDARD_LIBRARY_ONLY = {
 }
 KNOW_PYTEST = {"plugin", "session", "nodes", "checks", "replay", "progress", "hooks"}
 NOT_IN_THE_REPORT = {"pytest", "torch", "timm", "torchvision", f"{ENGINE}.devices", f"{ENGINE}.meters"}
-MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes"}
+MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes", "old_boards"}
 """Rooms that import what a user or the suite names: the rest states its imports."""
 KNOWN_CIRCLES = {
-    ("meters", f"meters.{instrument}") for instrument in ("accuracy", "counts", "latency", "memory", "training")
+    ("meters", f"meters.{instrument}") for instrument in ("accuracy", "counts", "energy", "latency", "memory", "training")
 }
 """A package whose table its members fill, and which imports them at its end so that the table is full."""
 

@@ -16,3 +16,13 @@ def test_peak_memory(archbench: Archbench, archbench_case: Case) -> None:
 @pytest.mark.archbench(metric="peak_host_memory")
 def test_peak_host_memory(archbench: Archbench, archbench_case: Case) -> None:
     archbench.judge(archbench_case)
+
+
+@pytest.mark.archbench(metric="peak_reserved_memory")
+def test_peak_reserved_memory(archbench: Archbench, archbench_case: Case) -> None:
+    archbench.judge(archbench_case)
+
+
+@pytest.mark.archbench(metric="device_memory")
+def test_device_memory(archbench: Archbench, archbench_case: Case) -> None:
+    archbench.judge(archbench_case)

@@ -13,7 +13,7 @@ from pytest_archbench.duel import FEWEST_PAIRS, MOST_PAIRS, Duel, Enough, SideFa
 from pytest_archbench.files import as_file
 from pytest_archbench.jobs import Answer, Failure, Job
 from pytest_archbench.meters import METERS, meter_of
-from pytest_archbench.meters.latency import CONVENTIONS, rates
+from pytest_archbench.meters.latency import convention, rates
 from pytest_archbench.records import Case, Measurement, Metric, Settings, Trial, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.runner import TIMING, Answered, Runner, Watch, device_lock
@@ -181,7 +181,7 @@ def _measurement(case: Case, metric: Metric, found: Duel) -> Measurement:
         status="ok",
         conditions=replace(case.conditions, input_shape=found.fed, dtype=found.dtype),
         samples=tuple(sample for trial in trials for sample in trial.samples),
-        convention=f"in turn with another side; {CONVENTIONS[metric.name]}",
+        convention=f"in turn with another side; {convention(metric.name, case.conditions.device)}",
         notes=(f"{len(found.log_ratios)} pairs",),
         trials=trials,
     )

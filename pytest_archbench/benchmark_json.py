@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_archbench import stats
+from pytest_archbench.records import Conditions
 from pytest_archbench.store import Run
 
 MODULES = {
@@ -63,9 +64,8 @@ def seconds(row: Mapping[str, Any]) -> Sequence[float]:
 
 def group(row: Mapping[str, Any]) -> str:
     """``latency cpu bs1``: whose times compare. Of what is no time, the seconds it took."""
-    conditions = row["conditions"]
     what = row["metric"] if row["unit"] == "s" else f"seconds to take {row['metric']},"
-    return f"{what} {conditions['device']} bs{conditions['batch_size']}"
+    return " ".join([what, *Conditions(**row["conditions"]).names])
 
 
 def learned(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _commit(header: Mapping[str, Any]) -> dict[str, Any]:
 
 def _benchmark(row: Mapping[str, Any]) -> dict[str, Any]:
     conditions = row["conditions"]
-    case = f"{row['architecture']}-{conditions['device']}-bs{conditions['batch_size']}"
+    case = "-".join([row["architecture"], *Conditions(**conditions).names])
     named = {field: row[field] for field in ("architecture", "metric", "unit")}
     more = {field: row[field] for field in ("convention", "trials") if row.get(field)} | learned(row)
     metric = row["metric"]

@@ -51,7 +51,8 @@ class Archbench:
         """Measure a case of the catalogue, journal it, and end the test as the verdicts say.
 
         Fails on a deviation, a regression and a case that could not be measured; skips where nothing could be
-        compared, since no baseline is not a pass.
+        compared, since no baseline is not a pass. A batch that runs out of memory where a smaller one is asked for too
+        ends its series, and skips.
         """
         __tracebackhide__ = True  # what fails or skips is the test's line
         session = self._running()
@@ -67,7 +68,8 @@ class Archbench:
         verdicts = (*_published(session, case, measurement), *own)
         self._record(measurement, verdicts, case.architecture)
         replay.into_benchmark(self._request, measurement)
-        _conclude(measurement, verdicts)
+        further = case.conditions.batch_size > min(session.plan.options.batch_size)
+        _conclude(measurement, verdicts, ends_series=further and measurement.status == "oom")
 
     def _watch(self, session: Session, case: Case) -> Watch:
         """Tells how far a long measurement is, and whether its verdicts are certain at the risk that was allowed."""
@@ -300,18 +302,18 @@ def _counted_sentence(measurement: Measurement, expected: Number) -> str:
     )
 
 
-def _conclude(measurement: Measurement, verdicts: tuple[Verdict, ...]) -> None:
+def _conclude(measurement: Measurement, verdicts: tuple[Verdict, ...], *, ends_series: bool = False) -> None:
     """End the test: fail with every failing sentence, pass, or skip with the reason."""
     __tracebackhide__ = True
-    if measurement.status == "skipped":
-        pytest.skip(f"{measurement.architecture} {measurement.metric}: {measurement.message}")
+    wrong = [verdict.reason for verdict in verdicts if RESULTS[verdict.outcome] == "fail"]
     if measurement.status != "ok":
-        subject = f"{measurement.architecture} {measurement.metric}"
-        pytest.fail(f"{subject}: {measurement.status}: {measurement.message}", pytrace=False)
+        said = f"{measurement.architecture} {measurement.metric}: {measurement.message}"
+        if measurement.status == "skipped" or (ends_series and not wrong):
+            pytest.skip(said)
+        pytest.fail("\n".join([said.replace(": ", f": {measurement.status}: ", 1), *wrong]), pytrace=False)
     decisive = worst(verdicts)
     result = RESULTS[decisive.outcome]
     if result == "fail":
-        wrong = [v.reason for v in verdicts if RESULTS[v.outcome] == "fail"]
         pytest.fail("\n".join(wrong), pytrace=False)
     if result == "skip":
         pytest.skip(decisive.reason)

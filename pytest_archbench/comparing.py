@@ -13,7 +13,7 @@ from pytest_archbench import history, meters  # noqa: F401  (meters enters the m
 from pytest_archbench.grades import against
 from pytest_archbench.levels import differing
 from pytest_archbench.outcomes import RESULTS
-from pytest_archbench.records import Outcome, Point, Verdict
+from pytest_archbench.records import Conditions, Outcome, Point, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.store import Run
 from pytest_archbench.units import relative_change
@@ -47,6 +47,7 @@ class Case(NamedTuple):
     metric: str
     device: str
     batch_size: int
+    variant: str = ""
     input_shape: str = ""
 
 
@@ -157,9 +158,9 @@ def _side(run: Run) -> _Side:
 
 
 def _case(row: Mapping[str, Any], input_shape: str = "") -> Case:
-    conditions, metric = row["conditions"], METRICS[row["metric"]]
-    device = str(conditions["device"]) if metric.per_device else ""
-    return Case(str(row["architecture"]), metric.name, device, conditions.get("batch_size", 1), input_shape)
+    under, metric = Conditions(**row["conditions"]), METRICS[row["metric"]]
+    device = under.device if metric.per_device else ""
+    return Case(str(row["architecture"]), metric.name, device, under.batch_size, under.variant, input_shape)
 
 
 def _failure(row: Mapping[str, Any]) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 from pytest_archbench import store
 from pytest_archbench.levels import PROTOCOL, quartile
 from pytest_archbench.protocols import ACCOUNTS, Outcomes
-from pytest_archbench.records import Measurement, Point, Trial
+from pytest_archbench.records import Conditions, Measurement, Point, Trial
 from pytest_archbench.store import JournalError, Run
 
-Key = tuple[str, str, str, int]
-"""Architecture, metric, device and batch size: the values that share them are one series."""
+Key = tuple[str, str, str, int, str]
+"""Architecture, metric, device, batch size and variant: the values that share them are one series."""
 
 HOST = ("system", "machine")
 """What of the environment must be equal before times compare, beside Python (major.minor) and torch. Not the kernel: a
@@ -42,7 +42,12 @@ class Past:
 
 def key(point: Point) -> Key:
     """The series a point belongs to."""
-    return (point.architecture, point.metric, point.conditions.device, point.conditions.batch_size)
+    return key_of(point.architecture, point.metric, point.conditions)
+
+
+def key_of(architecture: str, metric: str, under: Conditions) -> Key:
+    """The series of a metric of a network under conditions."""
+    return (architecture, metric, under.device, under.batch_size, under.variant)
 
 
 def load(folder: Path, without: str = "") -> Past:
@@ -125,10 +130,14 @@ def _protocol(found: Measurement) -> dict[str, Any]:
 def fingerprint(header: Mapping[str, Any], device: str) -> dict[str, Any]:
     """What must be equal before two values of ``device`` compare, by dotted name: ``device.model``, ``packages.torch``.
 
-    What the header does not tell is left out. Raises: JournalError where it holds something else than objects.
+    In a run of several hosts each device has its own ``environment``. What the header does not tell is left out.
+
+    Raises: JournalError where it holds something else than objects.
     """
-    environment = _object(header, "environment")
-    facts = {f"device.{name}": fact for name, fact in _flat(_object(_object(header, "devices"), str(device))).items()}
+    told = {**_object(_object(header, "devices"), str(device))}
+    environment = _object(told if "environment" in told else header, "environment")
+    told.pop("environment", None)
+    facts = {f"device.{name}": fact for name, fact in _flat(told).items()}
     found = {name: fact for name, fact in facts.items() if name.partition(".")[2] not in VARYING}
     if "python" in environment:
         found["python"] = ".".join(str(environment["python"]).split(".")[:2])

@@ -64,6 +64,9 @@ class Options:
     suite: tuple[str, ...]
     metric: tuple[str, ...]
     batch_size: tuple[int, ...]
+    runtime: tuple[str, ...]
+    dtype: tuple[str, ...]
+    memory_format: tuple[str, ...]
     threads: int
     counter: str
     time_budget: float
@@ -125,6 +128,18 @@ def counts(text: str) -> tuple[int, ...]:
 
 MOST = 2**31 - 1
 """What torch can take for a number of threads, and more images than any memory holds."""
+
+
+def among(*choices: str) -> Callable[[str], tuple[str, ...]]:
+    """A parser of lists of ``choices``."""
+
+    def listed(text: str) -> tuple[str, ...]:
+        found = names(text)
+        if not found or not set(found) <= set(choices):
+            raise ValueError(f"expected one or more of {', '.join(choices)}")
+        return found
+
+    return listed
 
 
 def count(text: str) -> int:
@@ -234,8 +249,13 @@ def folder(text: str) -> Path:
     return Path(text)
 
 
+RUNTIMES = ("eager", "compile", "onnxruntime", "tensorrt")
+DTYPES = ("float32", "float16", "bfloat16")
+"""The first is the network's own, which hardly ever is another."""
+FORMATS = ("contiguous", "channels_last")
+
 OPTIONS = (
-    Option("device", "cpu", "where to run, a list: cpu, cuda, cuda:1, mps, jetson, auto", names),
+    Option("device", "cpu", "where to run, a list: cpu, cuda, cuda:1, jetson, mps, xpu, auto", names),
     Option("arch", "", "architectures, a list of names or globs (resnet*, vgg16); all of the suites without it", names),
     Option("suite", "", "seeds, torchvision, timm, blocks, user, ... (default: seeds and your own)", names),
     Option(
@@ -245,6 +265,9 @@ OPTIONS = (
         names,
     ),
     Option("batch-size", "1", "batch sizes of measured metrics, a list", counts),
+    Option("runtime", RUNTIMES[0], f"what runs a network, a list: {', '.join(RUNTIMES)}", among(*RUNTIMES)),
+    Option("dtype", DTYPES[0], f"types to compute in, a list: {', '.join(DTYPES)}", among(*DTYPES)),
+    Option("memory-format", FORMATS[0], f"memory formats, a list: {', '.join(FORMATS)}", among(*FORMATS)),
     Option("threads", "1", "threads that torch may use on the CPU", count),
     Option("counter", "archbench", "who counts: archbench, or fvcore as a second opinion", word),
     Option("time-budget", "2s", "time to sample one latency case", duration),

@@ -70,7 +70,7 @@ def promote(points: Iterable[Point], folder: Path, *, dry_run: bool = False) -> 
     """
     before = read(folder)
     made = differences(before, points)
-    _refuse_shared_file({each.after.conditions.device for each in made} | {device for _, _, device, _ in before})
+    _refuse_shared_file({each.after.conditions.device for each in made} | {device for _, _, device, *_ in before})
     if dry_run:
         return made
     for device in sorted({each.after.conditions.device for each in made if each.kind in ("new", "changed")}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -13,8 +14,9 @@ import tomli
 
 from pytest_archbench import catalogue, devices, places
 from pytest_archbench.baselines import BaselineError, Published, load
+from pytest_archbench.computing import torch_device
 from pytest_archbench.datasets import FINDERS
-from pytest_archbench.meters import METERS, meter_of
+from pytest_archbench.meters import METERS, meter_of, obstacle
 from pytest_archbench.meters.counts import COUNTERS
 from pytest_archbench.options import OPTIONS, PLACES, OptionError, Options, as_text, parse
 from pytest_archbench.places import Place
@@ -51,10 +53,10 @@ class Plan:
     package: Path
     baselines: Path
     left_out: tuple[str, ...] = ()
-    """Sentences about networks whose data were not given."""
+    """Sentences about networks whose data were not given, and metrics that do not exist on a device."""
 
     def cases(self, metric: str) -> list[Case]:
-        """The cases of one metric, by architecture, device and batch size.
+        """The cases of one metric, by architecture, device, batch size and variant.
 
         A metric that no device changes is taken once per architecture, at batch size 1, under the first device's name;
         one of a training there too, at the batch size of the network's recipe: hours on a second device would teach
@@ -62,14 +64,25 @@ class Plan:
         """
         if metric not in self.metrics:
             return []
-        trained = meter_of(metric).name == TRAINING
+        meter = meter_of(metric)
+        trained = meter.name == TRAINING
         everywhere = METRICS[metric].per_device and not trained
-        places = self.devices if everywhere else self.devices[:1]
+        places = [place for place in self.devices if self.options.metric or not obstacle(meter, metric, place.name)]
+        places = places if everywhere else places[:1]
         sizes = self.options.batch_size if everywhere else (1,)
         return [
             Case(entry, metric, conditions)
             for entry in self.architectures
-            for conditions in self._conditions(entry, places, _trained_with(entry) if trained else sizes)
+            for plain in self._conditions(entry, places, _trained_with(entry) if trained else sizes)
+            for conditions in (self._variants(plain) if meter.varied else [plain])
+        ]
+
+    def _variants(self, conditions: Conditions) -> list[Conditions]:
+        """The same with every runtime, type and memory format that was asked for."""
+        asked = self.options
+        return [
+            replace(conditions, runtime=runtime, dtype=dtype, memory_format=memory_format)
+            for runtime, dtype, memory_format in itertools.product(asked.runtime, asked.dtype, asked.memory_format)
         ]
 
     @property
@@ -78,8 +91,9 @@ class Plan:
         return any(meter_of(metric).by_request for metric in self.metrics)
 
     def conditions(self, architecture: Architecture, batch_size: int) -> list[Conditions]:
-        """Under what a network is measured on each device."""
-        return self._conditions(architecture, self.devices, (batch_size,))
+        """Under what a network is measured on each device, in each variant."""
+        plain = self._conditions(architecture, self.devices, (batch_size,))
+        return [variant for conditions in plain for variant in self._variants(conditions)]
 
     def _conditions(
         self, architecture: Architecture, places: Sequence[Device], sizes: Sequence[int]
@@ -124,15 +138,28 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
     suites = options.suite or (_suites(options, bool(mine)) if learned and options.imagenet is None else ())
     selected = catalogue.select(suites, options.arch, mine)
     chosen, left_out = _able(selected, options, learned) if learned else (selected, [])
+    found = _devices(options.device)
+    measured = metrics or _usual_metrics(options)
     return Plan(
         options=options,
-        devices=tuple({device.name: device for device in map(devices.find, options.device)}.values()),
-        metrics=metrics or _usual_metrics(options),
+        devices=found,
+        metrics=measured,
         architectures=tuple(chosen),
         package=Path(suite.__path__[0]),
         baselines=suite.BASELINES / "published",
-        left_out=tuple(left_out),
+        left_out=(*left_out, *([] if metrics else _absent(measured, found))),
     )
+
+
+def _devices(names: Iterable[str]) -> tuple[Device, ...]:
+    """The devices of these names, each once: ``cuda`` and ``cuda:0`` are one, which goes by the name asked for first.
+
+    Raises: NoDevice, UnknownName.
+    """
+    found: dict[str, Device] = {}
+    for device in map(devices.find, names):
+        found.setdefault(torch_device(device.name), device)
+    return tuple(found.values())
 
 
 def _trained_with(entry: Architecture) -> tuple[int, ...]:
@@ -202,6 +229,21 @@ def _usual_metrics(options: Options) -> tuple[str, ...]:
     given = {ACCURACY} if options.imagenet is not None else set()
     meters = [meter for meter in METERS.values() if not meter.by_request or meter.name in given]
     return tuple(metric for meter in meters for metric in meter.metrics)
+
+
+def _absent(metrics: Iterable[str], places: Iterable[Device]) -> list[str]:
+    """A sentence for each device about metrics that nobody asked for by name and that do not exist there."""
+    found = [(place.name, _reasons(metrics, place)) for place in places]
+    return [f"on {device}: {'; '.join(reasons)}" for device, reasons in found if reasons]
+
+
+def _reasons(metrics: Iterable[str], place: Device) -> list[str]:
+    """``energy, power (no sensor: ...)`` for each reason why metrics do not exist on a device."""
+    found: dict[str, list[str]] = {}
+    for metric in metrics:
+        if reason := obstacle(meter_of(metric), metric, place.name):
+            found.setdefault(reason, []).append(metric)
+    return [f"{', '.join(names)} ({reason})" for reason, names in found.items()]
 
 
 def _text(pyproject: Path) -> str:

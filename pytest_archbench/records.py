@@ -27,6 +27,8 @@ Outcome = Literal[
 ]
 
 Number = int | float
+REDUCED = ("float16", "bfloat16")
+"""Types that a network can be asked to compute in instead of its own."""
 
 
 class InvalidRecord(ValueError):
@@ -129,6 +131,21 @@ class Conditions:
     memory_format: str = "contiguous"
     runtime: str = "eager"
 
+    @property
+    def variant(self) -> str:
+        """What makes it another variant than eager, contiguous and in the network's own type: ``compile-bfloat16``.
+
+        A network whose own type is a reduced one is that variant.
+        """
+        others = (self.runtime != "eager", self.dtype in REDUCED, self.memory_format != "contiguous")
+        named = zip((self.runtime, self.dtype, self.memory_format), others, strict=True)
+        return "-".join(name for name, is_other in named if is_other)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Device, batch size and, if it is one, variant: ``("cpu", "bs1", "compile-bfloat16")``."""
+        return (self.device, f"bs{self.batch_size}", *filter(None, [self.variant]))
+
     def __post_init__(self) -> None:
         _require(self.batch_size >= 1, f"conditions: batch_size must be at least 1; got {self.batch_size}")
         _require(self.threads >= 1, f"conditions: threads must be at least 1; got {self.threads}")
@@ -144,8 +161,8 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Stable name of the case's architecture, device and batch size: ``resnet50-cpu-bs1``."""
-        return f"{self.architecture.name}-{self.conditions.device}-bs{self.conditions.batch_size}"
+        """Stable name of the case's architecture, device, batch size and variant: ``resnet50-cpu-bs1-compile``."""
+        return "-".join([self.architecture.name, *self.conditions.names])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 from pytest_archbench import inputs, store
 from pytest_archbench.baselines import key_of
-from pytest_archbench.records import Case, Measurement
+from pytest_archbench.records import Case, Conditions, Measurement
 
-Key = tuple[str, str, str, str, int]
-"""Architecture, key of figures, metric, device and batch size."""
+Key = tuple[str, str, str, str, int, str]
+"""Architecture, key of figures, metric, device, batch size and variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class Recorded:
 
 def _asked(case: Case) -> Key:
     entry, asked = case.architecture, case.conditions
-    return entry.name, key_of(entry), case.metric, asked.device, asked.batch_size
+    return entry.name, key_of(entry), case.metric, asked.device, asked.batch_size, asked.variant
 
 
 def _key(row: Mapping[str, Any]) -> Key:
-    conditions = row["conditions"]
-    return row["architecture"], row["topology"], row["metric"], conditions["device"], conditions["batch_size"]
+    under = Conditions(**row["conditions"])
+    return row["architecture"], row["topology"], row["metric"], under.device, under.batch_size, under.variant
 
 
 def _require_same(path: Path, part: str, before: Any, now: Any) -> None:

@@ -43,6 +43,7 @@ class Runner:
         self.settings = settings
         self._workers: dict[tuple[str, int], Worker] = {}
         self._answers: dict[tuple[str, str], tuple[Architecture, list[Answered]]] = {}
+        self._exhausted: dict[tuple[str, ...], tuple[Architecture, int]] = {}
 
     def measure(self, case: Case, *, afresh: bool = False, watch: Watch | None = None) -> Measurement:
         """Measure one case; never raises for what the network does. ``afresh``: again, in processes of its own.
@@ -55,9 +56,23 @@ class Runner:
         if known is None or known[0] is not case.architecture or afresh:
             if afresh:
                 self.close()
-            answers = self._ask(meter, Job(meter.name, case.architecture, case.conditions, self.settings), watch)
+            job = Job(meter.name, case.architecture, case.conditions, self.settings)
+            answers = self._too_large(meter, job) or self._noted(job, self._ask(meter, job, watch))
             known = self._answers[key] = (case.architecture, answers)
         return measurement(case, known[1], self.settings)
+
+    def _too_large(self, meter: Meter, job: Job) -> list[Answered]:
+        """What is known of a batch without trying it: a smaller one ran out of memory already."""
+        network, smaller = self._exhausted.get(_series(job), (None, 0))
+        if not meter.worker or network is not job.architecture or job.conditions.batch_size <= smaller:
+            return []
+        return [Answered(Failure("oom", f"batch {smaller} ran out of memory already; this was not tried"))]
+
+    def _noted(self, job: Job, answers: list[Answered]) -> list[Answered]:
+        """Remember the batch that ran out of memory."""
+        if any(isinstance(each.answer, Failure) and each.answer.status == "oom" for each in answers):
+            self._exhausted[_series(job)] = job.architecture, job.conditions.batch_size
+        return answers
 
     def _ask(self, meter: Meter, job: Job, watch: Watch | None) -> list[Answered]:
         """What every process answers; a failure ends it."""
@@ -69,6 +84,8 @@ class Runner:
                 return [Answered(self._followed(meter.worker, job, watch))]
             for number in range(self.settings.processes if meter.worker == TIMING else 1):
                 answers.append(self._undisturbed(meter.worker, number, job))
+                if meter.alone:
+                    self._worker(meter.worker, number).stop()
                 if isinstance(answers[-1].answer, Failure):
                     break
         return answers
@@ -141,6 +158,11 @@ def device_lock(device: str) -> BaseFileLock:
     """One measuring job per device at a time on this host, whichever run or worker it belongs to."""
     name = f"archbench-{os.getuid()}-{torch_device(device).replace(':', '-')}.lock"
     return FileLock(Path(tempfile.gettempdir()) / name)
+
+
+def _series(job: Job) -> tuple[str, ...]:
+    """What jobs share that differ in their batch alone."""
+    return job.meter, job.architecture.name, job.conditions.device, job.conditions.variant
 
 
 def _disturbances(readings: Mapping[str, Reading | CannotMeasure]) -> int:

@@ -35,15 +35,27 @@ class Yardsticks:
         return (*self.earlier.broken, *self.earlier.repeated) if self.earlier is not None else ()
 
     def verdicts(self, measurement: Measurement) -> tuple[Verdict, ...]:
-        """One verdict per yardstick that knows the case; none where nothing was measured."""
+        """One verdict per yardstick that knows the case; none where nothing was measured.
+
+        What fitted into memory when it was promoted and does not now has regressed.
+        """
         point = history.of(measurement, self.header)
         if point is None:
-            return ()
+            return self._out_of_memory(measurement) if measurement.status == "oom" else ()
         metric, key = METRICS[point.metric], history.key(point)
         found = [grades.against(point, self.promoted[key], metric)] if key in self.promoted else []
         if self.earlier is not None:
             found.append(self._against_history(point, self.earlier, metric))
         return tuple(found)
+
+    def _out_of_memory(self, measurement: Measurement) -> tuple[Verdict, ...]:
+        case = history.key_of(measurement.architecture, measurement.metric, measurement.conditions)
+        fitted = self.promoted.get(case)
+        if fitted is None:
+            return ()
+        source = f"run {fitted.run}"
+        said = f"{fitted.architecture} {fitted.metric}: out of memory, where {source} had {fitted.value} {fitted.unit}"
+        return (Verdict("regressed", f"{said}: {measurement.message}", source, str(fitted.value), fitted.unit),)
 
     def _against_history(self, point: Point, earlier: Past, metric: Metric) -> Verdict:
         """An accuracy on the same images as the latest has a sharper test than the scatter of earlier ones."""
@@ -70,4 +82,4 @@ def _paired(point: Point, series: Sequence[Point]) -> Point | None:
 
 def _noisy(earlier: Past) -> int:
     """How many series may raise a false alarm: a count cannot."""
-    return sum(METRICS[metric].better != "equal" for _, metric, _, _ in earlier.series if metric in METRICS)
+    return sum(METRICS[metric].better != "equal" for _, metric, *_ in earlier.series if metric in METRICS)

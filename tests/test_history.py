@@ -67,7 +67,7 @@ def journal(path: Path, header: dict[str, Any], *rows: dict[str, Any]) -> Path:
 
 
 def values(past: Past, *name: Any) -> list[float]:
-    return [each.value for each in past.series[name or ("alexnet", "latency", "cpu", 1)]]
+    return [each.value for each in past.series[name or ("alexnet", "latency", "cpu", 1, "")]]
 
 
 def test_a_count_is_a_value_without_trials() -> None:
@@ -76,7 +76,7 @@ def test_a_count_is_a_value_without_trials() -> None:
     assert (found.architecture, found.metric, found.unit, found.value) == ("alexnet", "macs", "MAC", 714188480)
     assert (found.run, found.commit, found.started) == ("night-01", "a" * 40, "2026-01-01T03:00:00+00:00")
     assert (found.trials, found.uncertainty) == ((), None)
-    assert history.key(found) == ("alexnet", "macs", "cpu", 1)
+    assert history.key(found) == ("alexnet", "macs", "cpu", 1, "")
 
 
 def test_samples_of_an_older_journal_are_one_process_without_reference() -> None:
@@ -190,7 +190,7 @@ def test_series_are_in_the_order_of_their_runs(tmp_path: Path) -> None:
     past = load(tmp_path)
     assert past.runs == ("night-01", "night-02", "night-03")
     assert values(past) == [1.0, 2.0, 3.0]
-    assert values(past, "alexnet", "macs", "cpu", 1) == [714188480]
+    assert values(past, "alexnet", "macs", "cpu", 1, "") == [714188480]
     assert (past.broken, past.repeated) == ((), ())
 
 
@@ -222,7 +222,7 @@ def test_a_run_in_two_files_counts_once_with_all_it_has(tmp_path: Path) -> None:
     journal(tmp_path / "b.jsonl", header(1), timed(1.0), COUNTED)
     past = load(tmp_path)
     assert (past.runs, values(past)) == (("night-01",), [1.0])
-    assert values(past, "alexnet", "macs", "cpu", 1) == [714188480]
+    assert values(past, "alexnet", "macs", "cpu", 1, "") == [714188480]
     assert past.repeated == (f"{tmp_path / 'b.jsonl'}: the run night-01 is in {tmp_path / 'a.jsonl'} too",)
 
 
@@ -230,7 +230,7 @@ def test_of_several_rows_of_a_case_the_last_that_was_measured_counts(tmp_path: P
     journal(tmp_path / "a.jsonl", header(1), timed(1.0), timed(2.0), FAILED, timed(8.0, batch_size=8))
     past = load(tmp_path)
     assert values(past) == [2.0]
-    assert values(past, "alexnet", "latency", "cpu", 8) == [8.0]
+    assert values(past, "alexnet", "latency", "cpu", 8, "") == [8.0]
 
 
 def test_a_damaged_journal_is_named_and_left_out(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_torn_last_line_costs_one_case(tmp_path: Path) -> None:
     path = journal(tmp_path / "a.jsonl", header(1), timed(1.0), COUNTED)
     path.write_bytes(path.read_bytes()[:-20])
     past = load(tmp_path)
-    assert (list(past.series), past.broken) == ([("alexnet", "latency", "cpu", 1)], ())
+    assert (list(past.series), past.broken) == ([("alexnet", "latency", "cpu", 1, "")], ())
 
 
 def test_a_folder_without_journals_is_an_empty_past_and_no_folder_is_a_mistake(tmp_path: Path) -> None:

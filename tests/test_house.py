@@ -44,7 +44,8 @@ NOT_IN_THE_REPORT = {"pytest", "torch", "timm", "torchvision", f"{ENGINE}.device
 MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes", "old_boards"}
 """Rooms that import what a user or the suite names: the rest states its imports."""
 KNOWN_CIRCLES = {
-    ("meters", f"meters.{instrument}") for instrument in ("accuracy", "counts", "energy", "latency", "memory", "training")
+    ("meters", f"meters.{instrument}")
+    for instrument in ("accuracy", "counts", "device_memory", "energy", "latency", "memory", "training")
 }
 """A package whose table its members fill, and which imports them at its end so that the table is full."""
 

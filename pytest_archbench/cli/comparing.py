@@ -113,7 +113,7 @@ def _names(compared: Iterable[Compared]) -> dict[Any, str]:
 
 
 def _name(case: Any, with_input: bool) -> str:
-    place = f" {case.device} bs{case.batch_size}" if case.device else ""
+    place = f" {case.device} bs{case.batch_size} {case.variant}".rstrip() if case.device else ""
     return f"{case.architecture} {case.metric}{place}{f' {case.input_shape}' if with_input else ''}"
 
 

@@ -49,9 +49,9 @@ def require_sources(sources: Iterable[str], published: Published) -> None:
 
 
 def case_name(case: history.Key) -> str:
-    """``resnet18 latency cpu bs8``"""
-    architecture, metric, device, batch_size = case
-    return f"{architecture} {metric} {device} bs{batch_size}"
+    """``resnet18 latency cpu bs8 compile``"""
+    architecture, metric, device, batch_size, variant = case
+    return f"{architecture} {metric} {device} bs{batch_size} {variant}".rstrip()
 
 
 def both(before: Number, after: Number, unit: str) -> tuple[str, str]:

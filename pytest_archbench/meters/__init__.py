@@ -94,6 +94,11 @@ def meter(name: str, *metrics: Metric, **traits: Any) -> Callable[[M], M]:
     return register
 
 
+def obstacle(meter: Meter, metric: str, device: str) -> str:
+    """Why a metric of a meter cannot be measured on a device, as far as can be said before; else an empty text."""
+    return meter.obstacle(metric, device) if meter.obstacle else ""
+
+
 def meter_of(metric: str) -> Meter:
     """The meter that yields a metric; raises UnknownName."""
     wanted = METRICS.resolve(metric)
@@ -103,6 +108,8 @@ def meter_of(metric: str) -> Meter:
 from pytest_archbench.meters import (  # noqa: E402  (each enters itself in the table)
     accuracy,  # noqa: F401
     counts,  # noqa: F401
+    device_memory,  # noqa: F401
+    energy,  # noqa: F401
     latency,  # noqa: F401
     memory,  # noqa: F401
     training,  # noqa: F401

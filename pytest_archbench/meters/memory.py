@@ -12,10 +12,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pytest_archbench.computing import synchroniser, torch_device
 from pytest_archbench.meters import CannotMeasure, allocator, meter
-from pytest_archbench.meters.running import prepare
+from pytest_archbench.meters.running import Ready, prepare
+from pytest_archbench.meters.runtimes import holds_weights
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 
 PASSES = 3
@@ -25,6 +27,16 @@ COUNTED_AT_ONCE = 2**19
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
 """Written to clear_refs, it sets the high-water mark to what is resident (proc_pid_clear_refs(5))."""
+
+
+def _elsewhere(metric: str, device: str) -> str:
+    """On what other kind of device a metric exists, an empty text where it exists on this one."""
+    kind = torch_device(device).partition(":")[0]
+    places = EXIST_ON.get(metric, (kind,))
+    return "" if kind in places else f"exists on {', '.join(places)} alone"
+
+
+EXIST_ON = {"peak_host_memory": ("cpu",), "peak_reserved_memory": ("cuda", "xpu")}
 
 
 @meter(
@@ -38,7 +50,16 @@ RESET_PEAK = "5"
         description="the same as the kernel sees it: what becomes resident on the host (Linux with glibc)",
         resolution=COUNTED_AT_ONCE,
     ),
+    Metric(
+        "peak_reserved_memory",
+        "B",
+        "lower",
+        tolerance=0.01,
+        description="what torch's allocator holds of the device at the peak, in use or kept for the next pass",
+    ),
     worker="memory",
+    varied=True,
+    obstacle=_elsewhere,
 )
 def peak_memory(
     architecture: Architecture, conditions: Conditions, _settings: Settings
@@ -48,9 +69,12 @@ def peak_memory(
     The first pass fills caches that a running network would have full. The process around it (interpreter, libraries, a
     CUDA context) is not part of it. The kernel's figure comes first: the profiler's own records would be in it.
 
-    Raises: CannotMeasure where torch keeps no account of the device's memory.
+    Raises: CannotMeasure where torch keeps no account of the device's memory, or another engine holds the network.
     """
     import torch
+
+    if holds_weights(conditions.runtime):
+        raise CannotMeasure(f"torch keeps no account of the memory of {conditions.runtime}")
 
     from pytest_archbench.counting import state_bytes
 
@@ -71,7 +95,7 @@ def peak_memory(
         return Reading(
             (standing + grown,),
             f"weights, buffers and input plus the growth of {account} in a forward pass after the first",
-            notes=(f"{standing} B weights, buffers and input", f"{grown} B growth"),
+            notes=(f"{standing} B weights, buffers and input", f"{grown} B growth", *ready.notes),
             input_shape=ready.fed,
             dtype=ready.dtype,
         )
@@ -86,7 +110,32 @@ def peak_memory(
     return {
         "peak_memory": reading(allocator_growth(forward, device), "the allocator's peak"),
         "peak_host_memory": host,
+        "peak_reserved_memory": _reserved(forward, device, ready),
     }
+
+
+def _reserved(forward: Callable[[], None], device: str, ready: Ready) -> Reading | CannotMeasure:
+    """What the allocator keeps of the device at the peak of a pass: in blocks, the free parts of which are in it."""
+    memory = _account(device)
+    if memory is None:
+        return CannotMeasure(f"peak_reserved_memory {_elsewhere('peak_reserved_memory', device)}; this is {device}")
+    memory.empty_cache()
+    memory.reset_peak_memory_stats(device)
+    forward()
+    return Reading(
+        (int(memory.max_memory_reserved(device)),),
+        "what the allocator reserves of the device at the peak of a forward pass, weights and input in it",
+        notes=ready.notes,
+        input_shape=ready.fed,
+        dtype=ready.dtype,
+    )
+
+
+def _account(device: str) -> Any:
+    """Torch's account of a device's memory, None where it keeps none."""
+    import torch
+
+    return {"cuda": torch.cuda, "xpu": torch.xpu}.get(device.partition(":")[0])
 
 
 def _resident_growth(forward: Callable[[], None], device: str, returns_memory: bool) -> int:
@@ -157,18 +206,21 @@ def _silent_libraries() -> Iterator[None]:
         os.close(kept)
 
 
-def _cuda_growth(forward: Callable[[], None], device: str) -> int:
-    """Growth (B) of torch's peak allocation on a CUDA device during a pass."""
-    import torch
-
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
+def _allocated_growth(forward: Callable[[], None], device: str) -> int:
+    """Growth (B) of torch's peak allocation on a device that has memory of its own, during a pass."""
+    memory = _account(device)
+    memory.reset_peak_memory_stats(device)
+    before = memory.memory_allocated(device)
     forward()
-    return int(torch.cuda.max_memory_allocated(device) - before)
+    return int(memory.max_memory_allocated(device) - before)
 
 
 def _no_account(_forward: Callable[[], None], device: str) -> int:
     raise CannotMeasure(f"torch keeps no account of peak memory on {device}; it does on {', '.join(GROWTH)}")
 
 
-GROWTH: dict[str, Callable[[Callable[[], None], str], int]] = {"cpu": _cpu_growth, "cuda": _cuda_growth}
+GROWTH: dict[str, Callable[[Callable[[], None], str], int]] = {
+    "cpu": _cpu_growth,
+    "cuda": _allocated_growth,
+    "xpu": _allocated_growth,
+}

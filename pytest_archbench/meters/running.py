@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench import inputs
 from pytest_archbench.computing import torch_device
-from pytest_archbench.meters import allocator
-from pytest_archbench.records import Architecture, Conditions
+from pytest_archbench.meters import CannotMeasure, allocator
+from pytest_archbench.meters.runtimes import RUNTIMES, Run, holds_weights
+from pytest_archbench.records import REDUCED, Architecture, Conditions
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
+
+
+class WrongOutput(ValueError):
+    """A variant of a network answers something else than the network; the message says how far off it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A network on its device, what it is fed, and the type it computes in."""
+    """A network on its device, what runs it and what it is fed, and the type it computes in.
+
+    ``notes`` say how far a variant's outputs are off the network's own.
+    """
 
     model: nn.Module
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     dtype: str
+    run: Run
+    notes: tuple[str, ...] = ()
 
     def forward(self) -> Any:
-        return self.model(*self.args, **self.kwargs)
+        return self.run(*self.args, **self.kwargs)
 
     @property
     def fed(self) -> Any:
@@ -35,10 +47,16 @@ class Ready:
 
 
 def prepare(architecture: Architecture, conditions: Conditions) -> Ready:
-    """The network and its input on the device, in its own type, with the random weights of its own constructor.
+    """The network and its input on the device, with the random weights of its own constructor, in the variant that is
+    asked for: outputs of any but the network as it is are held against its own, for the same weights and input.
 
-    Raises: whatever the constructor raises; InvalidInput.
+    Raises: whatever the constructor or a runtime raises; InvalidInput, WrongOutput, CannotMeasure.
     """
+    ready = _as_it_is(architecture, conditions)
+    return _checked(ready, _varied(ready, conditions), conditions) if conditions.variant else ready
+
+
+def _as_it_is(architecture: Architecture, conditions: Conditions) -> Ready:
     import torch
     from torch.nn.parameter import is_lazy
 
@@ -48,12 +66,85 @@ def prepare(architecture: Architecture, conditions: Conditions) -> Ready:
     model = architecture.build().eval().to(device)
     _, dtype = inputs.fitting(model)
     spec = inputs.shape_of(architecture.input_shape, model)
-    ready = Ready(model, *inputs.make(spec, conditions.batch_size, device, dtype), dtype)
+    ready = Ready(model, *inputs.make(spec, conditions.batch_size, device, dtype), dtype, run=model)
     if any(is_lazy(parameter) for parameter in model.parameters()):
         with torch.no_grad():  # the first pass tells lazy layers their shapes
             ready.forward()
     model.requires_grad_(False)
     return ready
+
+
+def _checked(ready: Ready, varied: Callable[[], Ready], conditions: Conditions) -> Ready:
+    """A variant whose outputs agree with the network's own, which are computed first: it takes the weights over.
+
+    The distance is that of all outputs together, ||variant - own|| / ||own||. Raises: WrongOutput, CannotMeasure.
+    """
+    import torch
+
+    with torch.inference_mode():
+        expected = _numbers(ready.forward())
+        if not bool(expected.isfinite().all()):
+            raise CannotMeasure("the network's own outputs are not finite, so that no variant can be held against them")
+        variant = varied()
+        got = _numbers(variant.forward())
+    limit = TOLERANCES.get(conditions.dtype, TOLERANCES["float32"])
+    if got.shape != expected.shape:
+        raise WrongOutput(f"{conditions.variant}: expected {expected.numel()} output values; got {got.numel()}")
+    off = float((got - expected).norm() / expected.norm())
+    if not off <= limit:
+        wrong = f"its outputs are {off:.2%} off the network's own in float32, where {limit:.2%} is allowed"
+        raise WrongOutput(f"{conditions.variant}: {wrong}: nothing of it is measured")
+    said = f"outputs {off:.2g} off the network's own (relative norm of all outputs; {limit:g} is allowed)"
+    return replace(variant, notes=(said,))
+
+
+TOLERANCES = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1}
+"""Relative distance of outputs that is allowed, by the type that is computed in."""
+
+
+def _varied(ready: Ready, conditions: Conditions) -> Callable[[], Ready]:
+    """Turns the network into the variant, in place: there need not be room for two."""
+    import torch
+
+    def made() -> Ready:
+        as_asked = {"dtype": getattr(torch, conditions.dtype)} if conditions.dtype in REDUCED else {}
+        layout = getattr(torch, conditions.memory_format.replace("contiguous", "contiguous_format"))
+        model = ready.model.to(**as_asked, memory_format=layout)
+        args = tuple(_as_variant(value, as_asked, layout) for value in ready.args)
+        kwargs = {name: _as_variant(value, as_asked, layout) for name, value in ready.kwargs.items()}
+        run = RUNTIMES[conditions.runtime](model, args, kwargs, conditions) if conditions.runtime in RUNTIMES else model
+        kept = torch.nn.Identity() if holds_weights(conditions.runtime) else model
+        return Ready(kept, args, kwargs, conditions.dtype if as_asked else ready.dtype, run)
+
+    return made
+
+
+def _as_variant(value: Any, as_asked: Mapping[str, Any], layout: Any) -> Any:
+    """An input in the type and the layout of the variant; whole numbers stay what they are, and so do rows."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        return value
+    value = value.to(**as_asked) if value.is_floating_point() else value
+    return value.contiguous(memory_format=layout) if value.ndim == 4 else value
+
+
+def _numbers(output: Any) -> torch.Tensor:
+    """Every number of a network's output, in float32 and one row; tensors, or lists, tuples and mappings of them."""
+    import torch
+
+    return torch.cat([each.detach().float().flatten() for each in _tensors(output)] or [torch.zeros(0)])
+
+
+def _tensors(output: Any) -> Iterator[torch.Tensor]:
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        yield output
+    inner = output.values() if isinstance(output, Mapping) else output
+    if isinstance(output, Mapping | list | tuple):
+        for each in inner:
+            yield from _tensors(each)
 
 
 def moved(ready: Ready) -> Ready:

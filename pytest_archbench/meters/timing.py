@@ -36,8 +36,8 @@ Clock = Callable[[], float]
 class Work(Protocol):
     """What is timed."""
 
-    def forward(self) -> object:
-        """One pass, finished when it returns."""
+    def lap(self) -> float:
+        """One pass, finished when it returns; the seconds it took by the device's own clock."""
 
     def reference(self) -> object:
         """The fixed reference workload."""
@@ -76,7 +76,7 @@ def sample(work: Work, budget: float, precision: float, clock: Clock = perf_coun
         place, step = divmod(len(reference), BURSTS_PER_PLACE)
         if place and not step:
             move(work)
-        samples += burst(work, size, clock)
+        samples += burst(work, size)
         reference.append(reference_time(work, clock))
         if len(samples) >= due and place >= FEWEST_PLACES - 1:
             if stats.relative_error(samples) <= precision:
@@ -88,11 +88,11 @@ def sample(work: Work, budget: float, precision: float, clock: Clock = perf_coun
 def warm_up(work: Work, budget: float, clock: Clock = perf_counter) -> list[float]:
     """Times (s) of passes until they are steady, or the budget (s) is spent."""
     start = clock()
-    times = [_time(work.forward, clock)]
+    times = [work.lap()]
     while len(times) < SHORTEST_WARM_UP or (
         len(times) < LONGEST_WARM_UP and not stats.is_steady(times) and clock() - start < budget
     ):
-        times.append(_time(work.forward, clock))
+        times.append(work.lap())
     return times
 
 
@@ -101,28 +101,23 @@ def burst_size(pace: float) -> int:
     return max(1, min(LARGEST_BURST, math.ceil(BURST / pace))) if pace > 0 else LARGEST_BURST
 
 
-def burst(work: Work, size: int, clock: Clock = perf_counter) -> list[float]:
-    """Times (s) of passes one after the other. Short passes begin with one that is not timed and fills the caches."""
-    if size > 1:
-        work.forward()
-    return [_time(work.forward, clock) for _ in range(size)]
+def burst(work: Work, size: int) -> list[float]:
+    """Times (s) of passes one after the other. Short passes begin with one that is left out and fills the caches."""
+    laps = [work.lap() for _ in range(size + (size > 1))]
+    return laps[-size:]
 
 
 def move(work: Work) -> None:
     """Go to other memory; the first pass there, which touches it for the first time, is not timed."""
     work.move()
-    work.forward()
+    work.lap()
 
 
 def reference_time(work: Work, clock: Clock = perf_counter) -> float:
     """Time (s) of the reference workload, its caches filled."""
     work.reference()
-    return _time(work.reference, clock)
-
-
-def _time(action: Callable[[], object], clock: Clock) -> float:
     start = clock()
-    action()
+    work.reference()
     return clock() - start
 
 

@@ -21,7 +21,7 @@ def test_it_is_the_work_that_its_name_says() -> None:
 
 
 def test_its_name_is_journalled() -> None:
-    assert latency.CONVENTION.endswith(f"reference: {reference.NAME}")
+    assert latency.convention("latency", "cpu").endswith(f"reference: {reference.NAME}")
 
 
 def test_it_leaves_no_trace_in_the_random_numbers_of_a_network() -> None:

@@ -34,6 +34,12 @@ MONITORS = "sys/class/hwmon/hwmon*"
 """Folders with ``name`` and ``temp<n>_input`` (m°C). Linux, hwmon/sysfs-interface.rst."""
 PROCESSOR_MONITORS = ("coretemp", "k10temp", "zenpower")
 """Intel's, AMD's, and another driver of AMD's. Beside them stand disks, supplies and boards."""
+HEAT = "temp*_input"
+FILES = (
+    *(PRESSURE, PROCESSORS, FREQUENCIES, THROTTLES),
+    *(f"{ZONES}/type", f"{ZONES}/temp", f"{MONITORS}/name", f"{MONITORS}/{HEAT}"),
+)
+"""Everything that is read here."""
 HOTTEST = 150.0
 """°C that no chip survives: what reads above is no temperature."""
 FEWEST_PACES = 6
@@ -102,7 +108,7 @@ def temperature(root: Path = Path("/")) -> float | None:
     """
     zones = (zone / "temp" for zone in root.glob(ZONES) if not (_label(zone / "type") or "").startswith(NOT_ITS_HEAT))
     monitors = (each for each in root.glob(MONITORS) if _label(each / "name") in PROCESSOR_MONITORS)
-    sensors = (*zones, *(sensor for each in monitors for sensor in each.glob("temp*_input")))
+    sensors = (*zones, *(sensor for each in monitors for sensor in each.glob(HEAT)))
     read = (_read(sensor, int) for sensor in sensors)
     return max((heat / 1e3 for heat in read if heat is not None and 0 < heat <= HOTTEST * 1e3), default=None)
 

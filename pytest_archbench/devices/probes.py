@@ -12,6 +12,9 @@ Probe = Callable[[str], Device]
 """``name as asked for -> Device``; raises NoDevice."""
 P = TypeVar("P", bound=Probe)
 
+UNKNOWN = "unknown"
+"""What a fact of a fingerprint is that the host does not tell; never 0, and never left out."""
+
 PROBES: Registry[Probe] = Registry("device")
 
 
@@ -27,6 +30,18 @@ def probe(kind: str) -> Callable[[P], P]:
         return function
 
     return register
+
+
+def numbered(name: str, found: int, what: str) -> tuple[str, int]:
+    """The one name of the device that ``cuda``, ``cuda:0`` or ``cuda:1`` means, and its index: the first has no number.
+
+    ``found``: how many there are. ``what``: how the library calls one, for the message. Raises: NoDevice.
+    """
+    kind, colon, text = name.partition(":")
+    if colon and text not in map(str, range(found)):
+        raise NoDevice(f"device {name!r}: expected {kind}:0 to {kind}:{found - 1}; torch finds {found} {what}(s)")
+    index = int(text or 0)
+    return (f"{kind}:{index}" if index else kind), index
 
 
 def refuse_number(name: str, kind: str) -> None:

@@ -191,6 +191,7 @@ def tree(root: Path, board: str) -> Path:
     _link(root / "proc/device-tree", base)
     _write(root / "etc/nv_tegra_release", made.release)
     _write(root / "proc/cpuinfo", _CPUINFO)
+    _write(root / "proc/meminfo", "MemTotal:        4059712 kB\nMemFree:          123456 kB\n")
     for number, (kind, reading) in enumerate(made.zones):
         zone = root / f"sys/devices/virtual/thermal/thermal_zone{number}"
         _write(zone / "type", f"{kind}\n")
@@ -207,6 +208,8 @@ def tree(root: Path, board: str) -> Path:
 _CPUINFO = """processor\t: 0
 model name\t: ARMv8 Processor rev 1 (v8l)
 CPU part\t: 0xd07
+
+Serial\t\t: 1234567890123456
 """
 
 
@@ -242,6 +245,7 @@ def _processor(root: Path) -> None:
         _write(folder / "scaling_min_freq", "102000\n")
         _write(folder / "scaling_max_freq", "1479000\n")
         _write(folder / "cpuinfo_max_freq", "1479000\n")
+        _write(folder.parent / "topology/thread_siblings_list", f"{number}\n")
 
 
 def _iio(root: Path, bus: str, number: int, channels: tuple[Channel, ...]) -> None:
@@ -285,6 +289,7 @@ def _monitor(root: Path, bus: str, driver: str) -> Path:
 
 def _said(root: Path, board: Board) -> None:
     """What the board's commands print; the TX1 has no power modes."""
+    _write(root / "commands/uname_m.txt", "aarch64\n")
     if board.mode:
         _write(root / "commands/nvpmodel_q.txt", f"NVPM WARN: fan mode is not set!\nNV Power Mode: {board.mode}\n0\n")
     _, least, most = board.gpu

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_archbench import benchmark_json
 from pytest_archbench.baselines import Published
 from pytest_archbench.files import write_atomically
+from pytest_archbench.records import REDUCED
 from pytest_archbench.store import Run
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def latest(run: Run) -> Run:
 def _case(row: Mapping[str, Any]) -> str:
     """What was asked for, as text: a foreign journal may hold lists where names are expected."""
     conditions = row.get("conditions") or {}
-    return json.dumps(
-        [row.get("architecture"), row.get("metric"), conditions.get("device"), conditions.get("batch_size")]
-    )
+    under = [conditions.get(key) for key in ("device", "batch_size", "runtime", "memory_format")]
+    reduced = [conditions["dtype"]] if conditions.get("dtype") in REDUCED else []  # another type is the network's own
+    return json.dumps([row.get("architecture"), row.get("metric"), *under, *reduced])
 
 
 def merged(runs: Sequence[Run]) -> Run:
@@ -66,19 +67,38 @@ def merged(runs: Sequence[Run]) -> Run:
     A device that goes by one name in several runs and is not the same there (``cpu`` of a laptop and of a board, or of
     one machine with two versions of torch) gets the name of its model, or of its run, beside it: what was measured
     under other conditions never makes one row.
+
+    The header has what all runs say, and when the last one started; a device whose host has another environment than
+    that keeps its own.
     """
     if len(runs) == 1:
         return runs[0]
     names = [{device: _told_apart(device, run, runs) for device in _devices(run)} for run in runs]
     pairs = list(zip(runs, names, strict=True))
-    devices = {name[device]: facts for run, name in pairs for device, facts in _devices(run).items()}
+    header = _shared([run.header for run in runs])
+    devices = {name[device]: _told(run, device, header) for run, name in pairs for device in _devices(run)}
     rows: list[dict[str, Any]] = []
     for run, name in pairs:
         later = [_renamed(row, name) for row in run.rows]
         failed = {_case(row) for row in later if row.get("status") != "ok"}
         rows = [*(row for row in rows if _case(row) not in failed), *later]  # what failed now has no value any more
     title = " + ".join(dict.fromkeys(str(run.header.get("run")) for run in runs))
-    return Run({**runs[-1].header, "run": title, "devices": devices}, tuple(rows))
+    started = max(str(run.header.get("started") or "") for run in runs)
+    return Run({**header, "run": title, **({"started": started} if started else {}), "devices": devices}, tuple(rows))
+
+
+def _shared(several: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What all of several objects say, those inside them likewise."""
+    first, *others = several
+    found: dict[str, Any] = {}
+    for key, value in first.items():
+        values = [value, *(other.get(key) for other in others)]
+        objects = [each for each in values if isinstance(each, Mapping)]
+        if len(objects) == len(values):
+            found[key] = _shared(objects)
+        elif all(each == value for each in values):
+            found[key] = value
+    return found
 
 
 def _devices(run: Run) -> Mapping[str, Any]:
@@ -86,20 +106,37 @@ def _devices(run: Run) -> Mapping[str, Any]:
     return found
 
 
+def _with_environment(run: Run, device: str) -> dict[str, Any]:
+    """A device's facts with the environment of its host among them, which may be another in each run."""
+    facts = _devices(run)[device]
+    facts = dict(facts) if isinstance(facts, Mapping) else {"model": facts}
+    return {"environment": run.header.get("environment") or {}, **facts}
+
+
+def _told(run: Run, device: str, header: Mapping[str, Any]) -> Any:
+    """A device's facts as a run of several hosts has them, whose header is given."""
+    alike = run.header.get("environment") == header.get("environment")
+    return _devices(run)[device] if alike else _with_environment(run, device)
+
+
 def _told_apart(device: str, run: Run, runs: Iterable[Run]) -> str:
     """The name of a run's device among the devices of all runs."""
+    here = _with_environment(run, device)
     namesakes = [other for other in runs if device in _devices(other)]
-    unlike = [other for other in namesakes if _ground(other, device) != _ground(run, device)]
+    unlike = [told for other in namesakes if (told := _with_environment(other, device)) != here]
     if not unlike:
         return device
-    model = _devices(run)[device].get("model")
-    telling = all(_devices(other)[device].get("model") != model for other in unlike)
+    model = here.get("model")
+    telling = all(told.get("model") != model for told in unlike)
     return f"{device} ({model if telling else run.header.get('run')})"
 
 
-def _ground(run: Run, device: str) -> tuple[Any, Any]:
-    """What two runs must share before their numbers of a device are of one kind."""
-    return _devices(run)[device], run.header.get("environment")
+def named(run: Run, label: str) -> Run:
+    """The run with its device called ``label``; of several each has its own name behind that."""
+    devices = _devices(run)
+    names = {device: label if len(devices) == 1 else f"{label} {device}" for device in devices}
+    header = {**run.header, "devices": {names[device]: facts for device, facts in devices.items()}}
+    return Run(header, tuple(_renamed(row, names) for row in run.rows))
 
 
 def _renamed(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pytest_archbench.cli import catalogue, choosing, comparing, past, reports
+from pytest_archbench.cli import catalogue, choosing, comparing, merging, past, reports
 
 
 @click.group()
@@ -12,5 +12,12 @@ def main() -> None:
     """Count, choose, compare and report neural networks; measuring is done by ``pytest --archbench``."""
 
 
-for command in (*catalogue.COMMANDS, *reports.COMMANDS, *choosing.COMMANDS, *comparing.COMMANDS, *past.COMMANDS):
+for command in (
+    *catalogue.COMMANDS,
+    *reports.COMMANDS,
+    *choosing.COMMANDS,
+    *comparing.COMMANDS,
+    *past.COMMANDS,
+    *merging.COMMANDS,
+):
     main.add_command(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pytest_archbench.cli import catalogue, choosing, comparing, merging, past, reports
+from pytest_archbench.cli import catalogue, choosing, comparing, devices, merging, past, reports
 
 
 @click.group()
@@ -14,6 +14,7 @@ def main() -> None:
 
 for command in (
     *catalogue.COMMANDS,
+    *devices.COMMANDS,
     *reports.COMMANDS,
     *choosing.COMMANDS,
     *comparing.COMMANDS,

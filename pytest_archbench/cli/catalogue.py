@@ -1,4 +1,4 @@
-"""Commands about what is known here: networks, their counts beside published figures, devices."""
+"""Commands about what is known here: networks, their counts beside published figures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_archbench import devices, judge, plan
+from pytest_archbench import judge, plan
 from pytest_archbench.baselines import matching
 from pytest_archbench.cli.terminal import make_plan
-from pytest_archbench.devices import NoDevice
 from pytest_archbench.records import Architecture, Conditions, Measurement
 from pytest_archbench.registry import METRICS
 from pytest_archbench.units import readable
@@ -97,16 +96,4 @@ def _published(entry: Architecture, metric: str, found: Counts, planned: plan.Pl
         yield f"{figure.printed:>16} {figure.printed_unit:8} {figure.source} ({figure.reference}): {verdict.outcome}"
 
 
-@click.command()
-def device() -> None:
-    """Say which devices are here, and why the others are not."""
-    for kind in devices.PROBES:
-        try:
-            found = devices.find(kind)
-        except NoDevice as error:
-            click.echo(f"{kind:8} not here: {error.args[0]}")
-        else:
-            click.echo(f"{kind:8} {found.model}")
-
-
-COMMANDS = (list_, count, device)
+COMMANDS = (list_, count)

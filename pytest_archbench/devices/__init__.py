@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pytest_archbench.devices import accelerators, cpu, jetson  # noqa: F401  each enters itself in the table
 from pytest_archbench.devices.probes import PROBES, NoDevice, probe, refuse_number
 from pytest_archbench.environment.reading import ROOT
 from pytest_archbench.records import Device
 
-__all__ = ["PROBES", "NoDevice", "find", "survey"]
+__all__ = ["PROBES", "NoDevice", "find", "plain", "survey"]
 
 
 def find(name: str) -> Device:
@@ -27,6 +28,13 @@ def survey(root: Path = ROOT) -> dict[str, Device | NoDevice]:
     """By kind the device that is here, or why there is none. Of a recording under ``root``: what it can tell."""
     probes = PROBES if root == ROOT else ON_FILES
     return {kind: _perhaps(kind, root) for kind in probes}
+
+
+def plain(found: Device | NoDevice) -> dict[str, Any]:
+    """A device, or why there is none, for JSON."""
+    if isinstance(found, NoDevice):
+        return {"absent": found.args[0]}
+    return {"name": found.name, "kind": found.kind, "model": found.model, "fingerprint": found.fingerprint}
 
 
 ON_FILES = {"cpu": cpu.cpu, "jetson": jetson.recorded}

@@ -7,15 +7,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-ABSENT = "Not measured by this version"
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A quantity of ``frames.networks``: base-unit values divided by ``scale`` are printed in ``unit``.
 
-    ``metric`` is what to ask for where it is absent; where this version has no such metric, ``absence`` says why it
-    is. A quantity that others give has neither, and names them in ``of``.
+    ``metric`` is what to ask for where it is absent. A quantity that others give has none, and names them in ``of``.
     """
 
     key: str
@@ -25,7 +22,6 @@ class Column:
     decimals: int
     better: Literal["lower", "higher"]
     metric: str = ""
-    absence: str = ""
     of: tuple[str, ...] = ()
 
     @property
@@ -55,7 +51,8 @@ COLUMNS: dict[str, Column] = {
         Column("image_rate", "Images per second", "img/s", 1.0, 1, "higher", of=("latency",)),
         Column("peak_memory", "Peak memory", "MiB", 2.0**20, 1, "lower", "peak_memory"),
         Column("peak_host_memory", "Peak host memory", "MiB", 2.0**20, 1, "lower", "peak_host_memory"),
-        Column("energy", "Energy", "J/img", 1.0, 3, "lower", absence=ABSENT),
+        Column("energy", "Energy", "J/img", 1.0, 3, "lower", "energy"),
+        Column("energy_above_idle", "Energy beyond idle", "J/img", 1.0, 3, "lower", "energy_above_idle"),
         Column("power", "Power", "W", 1.0, 1, "lower", of=("energy", "latency")),
         Column("top1", "Top-1", "%", 1e-2, 2, "higher", "top1_accuracy"),
         Column("top5", "Top-5", "%", 1e-2, 2, "higher", "top5_accuracy"),
@@ -76,13 +73,9 @@ TABLED = tuple(key for key in COLUMNS if key not in REPEATED)
 
 
 def remedy(keys: Iterable[str]) -> str:
-    """What to do about quantities that are absent, in sentences: a command in backticks, or why there is none."""
-    absent = [COLUMNS[key] for key in keys]
-    metrics = ",".join(column.metric for column in absent if column.metric)
-    command = [f"To measure: `pytest --archbench --archbench-metric={metrics}`."] if metrics else []
-    reasons = dict.fromkeys(column.absence for column in absent if column.absence)
-    named = {reason: ", ".join(column.name for column in absent if column.absence == reason) for reason in reasons}
-    return " ".join([*command, *(f"{reason}: {names}." for reason, names in named.items())])
+    """What to do about quantities that are absent: a command in backticks, nothing where others give them."""
+    metrics = ",".join(COLUMNS[key].metric for key in keys if COLUMNS[key].metric)
+    return f"To measure: `pytest --archbench --archbench-metric={metrics}`." if metrics else ""
 
 
 def counted(number: int, noun: str) -> str:

@@ -43,7 +43,8 @@ NETWORK_METRICS = {
 }
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
 TRAINING_TIMES = ("epoch_time", "step_time")
-DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", "energy", *TRAINING_TIMES)
+CONSUMPTION = ("energy", "energy_above_idle", "power")
+DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", *CONSUMPTION, *TRAINING_TIMES)
 SOURCE_ORDER = (
     *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
     *("dpn_official", "densenet_official", "mobilenets_paper", "mobilenetv2_paper", "shufflenet_official"),
@@ -174,7 +175,7 @@ def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequenc
     """One row per architecture, input, device and batch size (more where the other conditions differ too).
 
     Base units: params and activations in counts, macs in MAC, model_size and memories in B, latency in s per batch,
-    throughput and image_rate in img/s, energy in J per image, power in W, accuracies as fractions. What no device
+    throughput and image_rate in img/s, energies in J per image, power in W, accuracies as fractions. What no device
     changes is taken from any device of the run, at the same input. An accuracy that was not measured is the published
     one of the topology at the same input size, ``top1_source`` naming its source. What an accuracy is of, and whether
     two compare, is said by ``provenance``. ``derived`` says what is computed from what.
@@ -198,7 +199,7 @@ def derived(record: Mapping[Any, Any]) -> dict[str, Any]:
 
     Time per image is latency over batch size, images per second its inverse unless throughput was measured, power
     energy per image times images per second. Densities: top-1 in percent per million parameters (Canziani et al. 2016,
-    Fig. 10) and per billion multiply-adds. A density that is given stays as it is.
+    Fig. 10) and per billion multiply-adds. A power or a density that is given stays as it is.
     """
     found: dict[str, Any] = dict(record)
     per_image = _ratio(found.get("latency"), found.get("batch_size"))

@@ -37,6 +37,7 @@ UNITS = {
     "throughput": "img/s",
     "peak_memory": "B",
     "energy": "J",
+    "power": "W",
     "top1_accuracy": "fraction",
     "top5_accuracy": "fraction",
     "train_accuracy": "fraction",

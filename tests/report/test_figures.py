@@ -142,6 +142,8 @@ def test_power_follows_from_energy_and_speed() -> None:
     frame = frames.networks(Run(HEADER, tuple(rows)))
     assert list(frame["power"]) == pytest.approx([5.0, 10.0])  # 0.5 J an image, 10 and 20 images a second
     assert FIGURES["power_batch"](frame).panels[0].rows == (0, 1)
+    told = frames.networks(Run(HEADER, (*rows, row("a", "power", 7.0, batch_size=1))))
+    assert list(told["power"]) == pytest.approx([7.0, 10.0]), "what was measured is not derived"
 
 
 def test_what_is_lacking_is_said_with_the_command_that_measures_it() -> None:
@@ -180,12 +182,13 @@ def test_one_command_measures_all_that_is_lacking_and_none_is_named_where_there_
     counted_only = frames.networks(Run(HEADER, (row("own", "params", 7), row("own", "macs", 5))))
     said = FIGURES["accuracy_density"].lacking(counted_only)
     assert said.endswith("no top-1. To measure: `pytest --archbench --archbench-metric=top1_accuracy`.")
-    assert "pytest" not in FIGURES["top1_energy"].lacking(counted_only.assign(top1=0.7))
+    lacking = FIGURES["top1_energy"].lacking(counted_only.assign(top1=0.7))
+    assert lacking.endswith("no energy. To measure: `pytest --archbench --archbench-metric=energy`.")
 
 
 def test_what_is_derived_lacks_only_the_part_that_is_absent() -> None:
     frame = frames.networks(Run(HEADER, (row("a", "latency", 0.1),)))
-    assert "no energy. Not measured" in FIGURES["power_batch"].lacking(frame)
+    assert "no energy. To measure" in FIGURES["power_batch"].lacking(frame)
 
 
 @pytest.mark.parametrize(("threads", "said"), [(1, "1 thread,"), (2, "2 threads,")])
@@ -237,7 +240,9 @@ def test_a_users_drawing_leaves_out_what_was_not_measured() -> None:
     assert names(run, times, accuracies) == [["resnet50"]]
     assert figures.balls(networks, Axis("energy", log=True), Axis("top1"), "params").panels == ()
     mine = figures.Chart.of("own_mine", "Mine", figures.lines(networks, "energy"))
-    assert mine.lacking(networks) == "Mine: this run has no energy. Not measured by this version: energy."
+    assert mine.lacking(networks) == (
+        "Mine: this run has no energy. To measure: `pytest --archbench --archbench-metric=energy`."
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_archbench.report.own import Give
 
 BENCHMARK_JSON = "benchmark.json"
+UNKNOWN = "unknown"
 
 
 def publish(
@@ -126,9 +127,15 @@ def _told_apart(device: str, run: Run, runs: Iterable[Run]) -> str:
     unlike = [told for other in namesakes if (told := _with_environment(other, device)) != here]
     if not unlike:
         return device
-    model = here.get("model")
-    telling = all(told.get("model") != model for told in unlike)
+    model = _model(here)
+    telling = all(_model(told) != model for told in unlike)
     return f"{device} ({model if telling else run.header.get('run')})"
+
+
+def _model(facts: Mapping[str, Any]) -> Any:
+    """What a device is called among others: its board, of which several have one GPU, else its own model."""
+    known = (facts.get(fact) for fact in ("board", "model"))
+    return next((name for name in known if name not in (None, UNKNOWN)), UNKNOWN)
 
 
 def named(run: Run, label: str) -> Run:

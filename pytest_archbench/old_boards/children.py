@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict
 from pytest_archbench.old_boards.energy import SensorLost, readings
 from pytest_archbench.old_boards.host import NoDevice, look
 from pytest_archbench.old_boards.networks import UnknownNetwork, Work, find, keep_freed_memory, peak_memory
-from pytest_archbench.old_boards.timing import latency, sample, throughput
+from pytest_archbench.old_boards.timing import latency, sample, throughput, warm_up
 from pytest_archbench.power.rails import NoRails, total
 
 Answer = Dict[str, Any]
@@ -136,20 +136,22 @@ def _look(job: Dict[str, Any]) -> Answer:
 
 def _latency(job: Dict[str, Any]) -> Answer:
     keep_freed_memory()
-    work = Work(job["source"], job)
+    work = Work(job["source"], job, autotuned=True)
     timed = sample(work, job["time_budget"], job["precision"])
     times = latency(timed, job["precision"], job["place"])
     return _answer(work, {"latency": times, "throughput": throughput(times, job["batch_size"])})
 
 
 def _memory(job: Dict[str, Any]) -> Answer:
-    work = Work(job["source"], job)
+    work = Work(job["source"], job, autotuned=False)
     return _answer(work, {"peak_memory": peak_memory(work, job["place"])})
 
 
 def _energy(job: Dict[str, Any]) -> Answer:
     found = total()
-    work = Work(job["source"], job)
+    keep_freed_memory()
+    work = Work(job["source"], job, autotuned=True)
+    warm_up(work, job["time_budget"], time.perf_counter)
     return _answer(work, readings(found, work, job["batch_size"], job["window"]))
 
 

@@ -5,23 +5,33 @@ import threading
 from time import perf_counter, sleep
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
-from pytest_archbench.old_boards.rows import Reading
+from pytest_archbench.old_boards.rows import Reading, relative_error
 from pytest_archbench.power.rails import Rail
 
 PERIOD = 0.1
 """Seconds between two polls, as in ``pytest_archbench.power.boards``."""
 WINDOW = 50 * PERIOD
 """Seconds of a window at least: what is unknown at its ends is below 2 % of it."""
-WINDOWS = 5
+WINDOWS = 6
+"""Of so many samples the whole range holds the median with 97 %."""
+SETTLE = 1.0
+"""Seconds of rest, or of passes, before either is measured."""
 LOST = 0.1
 """Share of polls that may fail; with more the sensor is lost."""
-SCATTER = 0.05
-"""Windows that differ by more than this from their median say nothing precise."""
+SCATTER = {"energy": 0.05, "energy_above_idle": 0.1, "power": 0.05}
+"""How well (relative) the median of the windows must be known."""
 IDLE = 0.1
-"""How far idle power before and after may differ."""
+"""How far power at rest may differ before and after."""
 
 SENSOR = "INA3221, {}: measured energy of the whole module; "
-CONVENTION = SENSOR + "its power, polled and integrated by trapezoids over a window of passes"
+METHOD = SENSOR + "its power, polled and integrated by trapezoids over a window of passes, "
+CONVENTIONS = {
+    "energy": METHOD + "per image, idle included",
+    "energy_above_idle": METHOD
+    + "per image, less idle power times time; idle: network loaded, before and after its passes",
+    "power": METHOD + "average over the windows, idle included",
+}
+"""Word for word those of ``pytest_archbench.meters.energy``, since the way is the same."""
 
 Power = Tuple[float, float]
 """Time (s, monotonic) and power (W) then."""
@@ -45,7 +55,7 @@ class Poll:
         while True:
             before = perf_counter()
             try:
-                power = sum(rail.read() for rail in self.rails)
+                power = sum(_positive(rail) for rail in self.rails)
             except (OSError, ValueError) as error:
                 self.failures.append(str(error))
             else:
@@ -92,46 +102,62 @@ class Window(NamedTuple):
 
 def readings(rails: Sequence[Rail], work: Any, batch_size: int, length: float) -> Dict[str, Reading]:
     """Energy per image, the same above idle, and power, over windows of ``length`` s. Raises: SensorLost."""
-    work.forward()
     before = _idle(rails, length)
+    _passes(work.forward, SETTLE)
     windows = [_window(rails, work, batch_size, length) for _ in range(WINDOWS)]
     after = _idle(rails, length)
     idle = (before + after) / 2
     names = " + ".join(rail.name for rail in rails)
-    watts = [each.joules / each.seconds for each in windows]
-    if min(watts) <= 0:
-        raise SensorLost(f"power rails {names}: expected a power above 0 W; got {min(watts):.3g} W")
-    gross = [each.joules / each.images for each in windows]
-    net = [(each.joules - idle * each.seconds) / each.images for each in windows]
+    samples = {
+        "energy": [each.joules / each.images for each in windows],
+        "energy_above_idle": [(each.joules - idle * each.seconds) / each.images for each in windows],
+        "power": [each.joules / each.seconds for each in windows],
+    }
+    if all(power == before for power in [*samples["power"], after]):
+        raise SensorLost(f"power rails {names} said the same at rest and at work: they are stuck; look at their driver")
     notes = _notes(windows, before, after)
-
-    def reading(samples: List[float], more: str) -> Reading:
-        return Reading(samples, CONVENTION.format(names) + more, notes=notes, imprecise=_scattered(samples))
-
     return {
-        "energy": reading(gross, ""),
-        "energy_above_idle": reading(net, "; idle power before and after taken away"),
-        "power": reading(watts, ""),
+        metric: Reading(
+            found, CONVENTIONS[metric].format(names), notes=notes, imprecise=_imprecise(metric, found, before, after)
+        )
+        for metric, found in samples.items()
     }
 
 
 def _notes(windows: Sequence[Window], before: float, after: float) -> List[str]:
     length = statistics.median(each.seconds for each in windows)
-    images = statistics.median(each.images for each in windows)
     polls, failures = sum(each.polls for each in windows), sum(each.failures for each in windows)
     notes = [
-        f"{len(windows)} windows of {length:.2f} s, {images:g} images in each, {polls} readings in all",
-        f"idle {before:.3f} W before and {after:.3f} W after",
+        f"{len(windows)} windows of {length:.3g} s, {sum(each.images for each in windows)} images",
+        f"read {polls / sum(each.seconds for each in windows):.3g} times a second",
+        f"at rest {before:.4g} W before and {after:.4g} W after",
     ]
-    if failures:
-        notes.append(f"{failures} readings failed and are left out")
-    if abs(after - before) > IDLE * max(abs(before), abs(after)):
-        notes.append(f"idle power changed by more than {IDLE:.0%} meanwhile")
-    return notes
+    return [*notes, f"{failures} readings failed and were left out"] if failures else notes
+
+
+def _imprecise(metric: str, found: Sequence[float], before: float, after: float) -> str:
+    """Why nothing can be concluded from a metric's samples; empty where something can."""
+    error, limit = relative_error(found), SCATTER[metric]
+    if statistics.median(found) <= 0:
+        return "no more energy than at rest: the network takes less than the sensor tells"
+    if error > limit:
+        return f"the windows scatter by ±{error:.1%}, ±{limit:.0%} goes unremarked; raise --window"
+    if metric == "energy_above_idle" and abs(after - before) > IDLE * before:
+        return f"the power at rest changed from {before:.4g} W to {after:.4g} W meanwhile (limit {IDLE:.0%})"
+    return ""
+
+
+def _positive(rail: Rail) -> float:
+    """Power, W. Raises: OSError, ValueError."""
+    power = rail.read()
+    if power < 0:
+        raise ValueError(f"rail {rail.name}: expected a power from 0 W on; got {power:.3g} W")
+    return power
 
 
 def _idle(rails: Sequence[Rail], length: float) -> float:
     """Power, W, while the network is loaded and nothing runs."""
+    sleep(SETTLE)
     with Poll(rails) as poll:
         sleep(length)
     return poll.joules() / (poll.end - poll.start)
@@ -152,11 +178,3 @@ def _passes(forward: Callable[[], Any], window: float) -> int:
         forward()
         count += 1
     return count
-
-
-def _scattered(samples: Sequence[float]) -> str:
-    middle = statistics.median(samples)
-    spread = max(abs(each - middle) for each in samples)
-    if spread <= SCATTER * abs(middle):
-        return ""
-    return f"the windows differ by up to {spread:.3g} from their median {middle:.3g}; let the board settle"

@@ -1,18 +1,29 @@
-"""What a journal's header tells of board, device and software; what is not known is ``unknown``."""
+"""What a journal's header tells of board, device and software; what is not known is ``unknown``.
+
+Facts have the names and the form that ``pytest_archbench.devices`` and ``pytest_archbench.environment`` give them.
+"""
 
 import datetime
 import importlib
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
-from pytest_archbench.power.rails import BOARDS, MODEL, _device_tree, board, every
+from pytest_archbench.power.rails import BOARDS, COMPATIBLE, MODEL, board, every
 
 UNKNOWN = "unknown"
 PACKAGES = ("torch", "torchvision", "numpy")
 RELEASE = "etc/nv_tegra_release"
+PROCESSORS = "sys/devices/system/cpu"
+PROCESSOR_LIMITS = PROCESSORS + "/cpu[0-9]*/cpufreq/scaling_{}_freq"
+GPU_LIMITS = "sys/class/devfreq/{}/{}_freq"
+GPUS = ("*.gpu", "*.gp10b", "*.gv11b", "*.ga10b", "gpu-gpc-*")
+"""What the GPU's clock is called on Tegra X1, X2, Xavier, Orin, Thor."""
+SHOWN = re.compile(r"^(?:cpu[0-9]+: Online=1 .*|GPU) MinFreq=([0-9]+) MaxFreq=([0-9]+) ", re.MULTILINE)
+"""A line of ``jetson_clocks --show``, which answers the superuser only."""
 
 
 class NoDevice(LookupError):
@@ -28,13 +39,16 @@ def header(version: str, found: Dict[str, Any]) -> Dict[str, Any]:
         "started": now.isoformat(),
         "commit": UNKNOWN,
         "dirty": UNKNOWN,
-        "host": {"node": platform.node() or UNKNOWN, "processor": platform.processor()},
+        "host": {"node": platform.node() or UNKNOWN, "processor": platform.processor(), **board_facts()},
         "environment": {
             "python": platform.python_version(),
             "system": platform.system(),
             "kernel": platform.release(),
             "machine": platform.machine(),
+            "container": "docker" if os.path.exists("/.dockerenv") else _detected("--container"),
+            "virtualisation": _detected("--vm"),
             "packages": {"pytest-archbench": version, **found["packages"]},
+            "torch": found["torch"],
         },
         "devices": found["devices"],
     }
@@ -42,28 +56,36 @@ def header(version: str, found: Dict[str, Any]) -> Dict[str, Any]:
 
 def look(names: Sequence[str]) -> Dict[str, Any]:
     """Versions, and each device's facts, in a process of its own: a look at CUDA takes memory. Raises: NoDevice."""
-    facts = {name: cpu_facts() if name == "cpu" else cuda_facts(name) for name in names}
-    devices = {name: {"kind": "cpu" if name == "cpu" else "cuda", **facts[name]} for name in names}
-    return {"packages": {package: _version(package) for package in PACKAGES}, "devices": devices}
+    torch = importlib.import_module("torch")
+    told = {fact: getattr(torch.version, fact, None) for fact in ("debug", "cuda", "hip")}
+    build = {"version": str(torch.__version__), "git": getattr(torch.version, "git_version", UNKNOWN), **told}
+    return {
+        "packages": {package: _version(package) for package in PACKAGES},
+        "torch": {fact: UNKNOWN if value is None else value for fact, value in build.items()},
+        "devices": {name: cpu_facts() if name == "cpu" else cuda_facts(name) for name in names},
+    }
 
 
 def cpu_facts(root: str = "/") -> Dict[str, Any]:
-    """Facts of the processor, and of the board it is on."""
-    lines = _read(root, "proc/cpuinfo").splitlines()
-    named = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    memory = [line.split()[1] for line in _read(root, "proc/meminfo").splitlines() if line.startswith("MemTotal:")]
+    """Facts of the processor. Frequencies in Hz."""
+    named = dict(re.findall(r"^(.*?)\s*:\s*(.*)$", _read(root, "proc/cpuinfo"), re.MULTILINE))
+    memory = re.search(r"^MemTotal:\s+([0-9]+) kB$", _read(root, "proc/meminfo"), re.MULTILINE)
+    governors = sorted({_line(path) for path in Path(root).glob(PROCESSORS + "/cpu[0-9]*/cpufreq/scaling_governor")})
+    limits = _limits(root, [PROCESSOR_LIMITS])
     return {
+        "kind": "cpu",
         "model": named.get("model name") or named.get("Model") or platform.processor() or UNKNOWN,
         "machine": platform.machine() or UNKNOWN,
         "logical_cores": os.cpu_count() or UNKNOWN,
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else UNKNOWN,
-        "memory_bytes": int(memory[0]) * 1024 if memory else UNKNOWN,
-        "governor": _read(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip() or UNKNOWN,
-        **board_facts(root),
+        "memory_bytes": int(memory.group(1)) * 1024 if memory else UNKNOWN,
+        "governor": "mixed: " + ", ".join(governors) if len(governors) > 1 else "".join(governors) or UNKNOWN,
+        "frequency_min_hz": min((1000 * low for low, _ in limits), default=UNKNOWN),
+        "frequency_max_hz": max((1000 * high for _, high in limits), default=UNKNOWN),
     }
 
 
-def cuda_facts(name: str, root: str = "/") -> Dict[str, Any]:
+def cuda_facts(name: str) -> Dict[str, Any]:
     """Facts of the GPU as torch tells them, and of the board it is on. Raises: NoDevice."""
     torch = importlib.import_module("torch")
     if not torch.cuda.is_available():
@@ -73,60 +95,78 @@ def cuda_facts(name: str, root: str = "/") -> Dict[str, Any]:
     if number >= torch.cuda.device_count():
         raise NoDevice(f"--device {name}: torch finds {torch.cuda.device_count()} CUDA device(s), counted from 0")
     properties = torch.cuda.get_device_properties(number)
-    facts = board_facts(root)
     return {
-        "model": facts.get("board") or properties.name,
-        "name": properties.name,
+        "kind": "cuda",
+        "model": properties.name,
         "capability": f"{properties.major}.{properties.minor}",
         "memory_bytes": properties.total_memory,
         "multiprocessors": properties.multi_processor_count,
         "cuda": torch.version.cuda or UNKNOWN,
         "cudnn": torch.backends.cudnn.version() or UNKNOWN,
-        **facts,
+        **board_facts(),
     }
 
 
-def board_facts(root: str) -> Dict[str, Any]:
-    """Facts of a Jetson board; none of another computer."""
+def board_facts(root: str = "/") -> Dict[str, Any]:
+    """Facts of a Jetson board; none of another computer. Frequencies in Hz."""
     key = board(root)
     if not key:
         return {}
-    names = {each.key: each.name for each in BOARDS}
+    model, parts = (_read(root, path).split("\0") for path in (MODEL, COMPATIBLE))
+    release = re.search(r"^# (R[0-9]+) \(release\), REVISION: ([0-9.]+),", _read(root, RELEASE))
+    mode = re.search(r"^NV Power Mode: ?(.+)$", said(["nvpmodel", "-q"]), re.MULTILINE)
+    gpu = _limits(root, [GPU_LIMITS.format(name, "{}") for name in GPUS])
+    shown = [(int(low), int(high)) for low, high in SHOWN.findall(said(["jetson_clocks", "--show"]))]
+    limits = shown or [*gpu, *_limits(root, [PROCESSOR_LIMITS])]
+    clocks = "locked" if all(low == high for low, high in limits) else "free"
     return {
-        "board": _device_tree(root, MODEL) or names.get(key, UNKNOWN),
-        "module": names.get(key, UNKNOWN),
-        "l4t": l4t(_read(root, RELEASE)),
-        "power_mode": power_mode(said(["nvpmodel", "-q"])),
-        "rails": [rail.name for rail in every(root)],
+        "board": model[0] or UNKNOWN,
+        "module": next((each.name for each in BOARDS if each.key == key), UNKNOWN),
+        "part": parts[0].replace("nvidia,", "", 1) or UNKNOWN,
+        "l4t": f"{release.group(1)}.{release.group(2)}" if release else UNKNOWN,
+        "jetpack": said(["dpkg-query", "--show", "--showformat=${Version}", "nvidia-jetpack"]).strip() or UNKNOWN,
+        "power_mode": mode.group(1).strip() if mode else UNKNOWN,
+        "clocks": clocks if limits else UNKNOWN,
+        "gpu_frequency_min_hz": min((low for low, _ in gpu), default=UNKNOWN),
+        "gpu_frequency_max_hz": max((high for _, high in gpu), default=UNKNOWN),
+        "rails": ", ".join(sorted(rail.name for rail in every(root))) or UNKNOWN,
     }
 
 
-def l4t(release: str) -> str:
-    """``32.7.4``, from ``# R32 (release), REVISION: 7.4, GCID: ...``."""
-    words = release.replace(",", " ").split()
-    if len(words) < 2 or "REVISION:" not in words[:-1] or not words[1].startswith("R"):
-        return UNKNOWN
-    return f"{words[1][1:]}.{words[words.index('REVISION:') + 1]}"
-
-
-def power_mode(text: str) -> str:
-    """``MAXN``, from ``NV Power Mode: MAXN``."""
-    modes = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("NV Power Mode:")]
-    return modes[0] if modes and modes[0] else UNKNOWN
-
-
 def said(command: Sequence[str]) -> str:
-    """What a command prints; empty where it is missing or fails."""
+    """What a command prints; empty where it is missing or needs more than ten seconds."""
     try:
-        done = subprocess.run(list(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10, check=True)
+        done = subprocess.run(list(command), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.decode("utf-8", "replace")
 
 
+def _detected(kind: str) -> str:
+    return said(["systemd-detect-virt", kind]).strip() or UNKNOWN
+
+
+def _limits(root: str, patterns: Sequence[str]) -> List[Tuple[int, int]]:
+    """The least and greatest clock that each part may take, in the files' unit; what does not tell is left out."""
+    found = []
+    for pattern in patterns:
+        for low, high in zip(*(sorted(Path(root).glob(pattern.format(end))) for end in ("min", "max"))):
+            if _line(low).isdigit() and _line(high).isdigit():
+                found.append((int(_line(low)), int(_line(high))))
+    return found
+
+
 def _read(root: str, path: str) -> str:
+    return _whole(Path(root) / path)
+
+
+def _line(path: Path) -> str:
+    return _whole(path).strip()
+
+
+def _whole(path: Path) -> str:
     try:
-        return (Path(root) / path).read_bytes().decode("utf-8", "replace")
+        return path.read_bytes().decode("utf-8", "replace")
     except OSError:
         return ""
 

@@ -86,9 +86,9 @@ def prepare(source: str, job: Dict[str, Any]) -> Ready:
 class Work:
     """A network that can be timed, the device synchronised after each pass."""
 
-    def __init__(self, source: str, job: Dict[str, Any]) -> None:
+    def __init__(self, source: str, job: Dict[str, Any], autotuned: bool) -> None:
         torch = _torch()
-        torch.backends.cudnn.benchmark = job["place"] != "cpu"
+        torch.backends.cudnn.benchmark = autotuned and job["place"] != "cpu"
         self.ready = prepare(source, job)
         self.reference = reference_workload(job["place"])
         self._without_autograd = getattr(torch, "inference_mode", torch.no_grad)

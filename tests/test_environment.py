@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pytest_archbench.environment import PACKAGES, environment, header
+from pytest_archbench.environment import PACKAGES, build, environment, header
+from pytest_archbench.environment.build import stated, torch_build
+from pytest_archbench.environment.virtual import container, virtualisation
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -80,3 +87,107 @@ def test_outside_a_repository_times_and_branch_are_unknown(tmp_path: Path) -> No
     said = header({}, tmp_path)
     assert [said[key] for key in ("commit_time", "author_time", "branch")] == ["unknown"] * 3
     assert said["project"] == tmp_path.name
+
+
+def host(root: Path, files: Mapping[str, str]) -> Path:
+    """Files of a host. Constructed from documentation, not recorded on a host."""
+    for path, said in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(said)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "maker"),
+    [
+        ({".dockerenv": ""}, "docker"),
+        ({"run/.containerenv": "engine=podman"}, "podman"),
+        ({".dockerenv": "", "var/run/secrets/kubernetes.io/serviceaccount/namespace": "default"}, "kubernetes"),
+        ({"run/systemd/container": "systemd-nspawn\n"}, "systemd-nspawn"),
+        ({"proc/1/environ": "TERM=linux\0container=lxc\0PATH=/bin\0"}, "lxc"),
+        ({"proc/1/environ": "mycontainer=lxc\0TERM=container=docker\0"}, "unknown"),
+        ({"proc/1/cgroup": "0::/kubepods/besteffort/pod1\n"}, "kubernetes"),
+        ({"proc/1/cgroup": "4:memory:/docker/0123456789ab\n"}, "docker"),
+        ({"proc/1/cgroup": "0::/init.scope\n"}, "none"),
+        ({"proc/1/cgroup": "0::/\n"}, "unknown"),
+        ({"proc/1/cgroup": "0::/\n", "commands/systemd_detect_virt_container.txt": "none\n"}, "none"),
+        ({"commands/systemd_detect_virt_container.txt": "Usage: systemd-detect-virt\n"}, "unknown"),
+        ({}, "unknown"),
+    ],
+)
+def test_it_names_the_container(files: Mapping[str, str], maker: str, tmp_path: Path) -> None:
+    assert container(host(tmp_path, files)) == maker
+
+
+GUEST = {"proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vme hypervisor lahf_lm\n"}
+METAL = {"proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vme lahf_lm\n"}
+ARM = {"proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd evtstrm\n"}
+DMI = "sys/class/dmi/id"
+
+
+@pytest.mark.parametrize(
+    ("files", "hypervisor"),
+    [
+        (GUEST | {f"{DMI}/sys_vendor": "QEMU\n", f"{DMI}/product_name": "Standard PC (Q35 + ICH9, 2009)\n"}, "qemu"),
+        (GUEST | {f"{DMI}/sys_vendor": "Red Hat\n", f"{DMI}/product_name": "KVM\n"}, "kvm"),
+        (GUEST | {f"{DMI}/sys_vendor": "VMware, Inc.\n"}, "vmware"),
+        (GUEST | {f"{DMI}/sys_vendor": "Amazon EC2\n"}, "amazon"),
+        (METAL | {f"{DMI}/sys_vendor": "Amazon EC2\n", f"{DMI}/product_name": "c5.metal\n"}, "none"),
+        (METAL | {f"{DMI}/sys_vendor": "Dell Inc.\n"}, "none"),
+        (METAL | {"sys/hypervisor/type": "xen\n"}, "xen"),
+        (GUEST, "unnamed hypervisor"),
+        (GUEST | {"commands/systemd_detect_virt_vm.txt": "kvm\n"}, "kvm"),
+        (ARM | {f"{DMI}/sys_vendor": "QEMU\n"}, "qemu"),
+        (ARM | {f"{DMI}/sys_vendor": "Amazon EC2\n"}, "unknown"),  # its ARM machines without hypervisor say so too
+        (ARM | {"commands/systemd_detect_virt_vm.txt": "none\n"}, "none"),
+        ({}, "unknown"),
+    ],
+)
+def test_it_names_the_hypervisor(files: Mapping[str, str], hypervisor: str, tmp_path: Path) -> None:
+    assert virtualisation(host(tmp_path, files)) == hypervisor
+
+
+@settings(deadline=None, max_examples=60)
+@given(said=st.binary(max_size=60), which=st.sampled_from([*GUEST, "proc/1/environ", "proc/1/cgroup", "commands/"]))
+def test_garbage_about_the_host_is_unknown(tmp_path_factory: pytest.TempPathFactory, said: bytes, which: str) -> None:
+    root = tmp_path_factory.mktemp("host")
+    commands = ["commands/systemd_detect_virt_vm.txt", "commands/systemd_detect_virt_container.txt"]
+    for path in [*commands, f"{DMI}/sys_vendor", "sys/hypervisor/type"] if which == "commands/" else [which]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(said)
+    for found in (container(root), virtualisation(root)):
+        assert found
+        assert found.isprintable()
+
+
+def test_a_folder_nobody_may_look_into_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(path: Path, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refusing)
+    assert (container(tmp_path), virtualisation(tmp_path)) == ("unknown", "unknown")
+
+
+def test_it_says_how_torch_was_built() -> None:
+    found = torch_build()
+    assert tuple(found) == build.FACTS
+    assert (found["version"], found["debug"]) == (torch.__version__, False)
+    assert found["cuda"] == (torch.version.cuda or "none")
+    assert found["git"] == torch.version.git_version
+    assert found["parallel"] in torch.__config__.parallel_info()
+
+
+def test_it_reads_the_build_from_torchs_own_description() -> None:
+    """Constructed in the form that torch 2 prints."""
+    prose = (
+        "PyTorch built with:\n  - Intel(R) MKL-DNN v3.4.2 (Git Hash 1137e04)\n  - Build settings: BLAS_INFO=open, "
+        "BUILD_TYPE=Release, USE_MKL=OFF, \n\nATen/Parallel:\n\tat::get_num_threads() : 2\n"
+        "ATen parallel backend: OpenMP\n\n"
+    )
+    assert stated(prose) == {"blas": "open", "onednn": "v3.4.2", "parallel": "OpenMP"}
+    assert stated("") == {"blas": "unknown", "onednn": "unknown", "parallel": "unknown"}
+
+
+def test_without_torch_its_build_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert environment()["torch"] == dict.fromkeys(build.FACTS, "unknown")

@@ -125,7 +125,8 @@ def _content(path: Path, root: Path, already: int) -> bytes:
         raise NoAnswer(f"its links lead nowhere: {error}") from None
     if not real.is_relative_to(root.resolve()):
         raise NoAnswer("a link leads out of the folder that is recorded")
-    return SERIAL.sub(b"", content(path, LARGEST + 1))
+    said = content(path, LARGEST + 1)
+    return SERIAL.sub(b"", said) if _under(path, root) == cpu.DESCRIPTION else said
 
 
 def _shortened(said: bytes) -> bytes:

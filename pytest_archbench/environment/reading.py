@@ -103,7 +103,7 @@ def printed(*command: str) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise NoAnswer(f"it took longer than {PATIENCE:.0f} s") from None
+        raise NoAnswer(f"it took longer than {PATIENCE:g} s") from None
     except OSError as error:
         raise NoAnswer(str(error.strerror)) from None
     if ran.returncode not in ANSWERS.get(command[0], (0,)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pytest_archbench.cli import catalogue, choosing, comparing, devices, merging, past, reports
+from pytest_archbench.cli import catalogue, choosing, comparing, devices, merging, past, reports, scripts
 
 
 @click.group()
@@ -22,3 +22,4 @@ for command in (
     *merging.COMMANDS,
 ):
     main.add_command(command)
+devices.device.add_command(scripts.script)

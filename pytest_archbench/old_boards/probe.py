@@ -20,6 +20,8 @@ METERS = (
     ("energy", ("energy", "energy_above_idle", "power")),
 )
 """Instruments and the metrics that each one yields."""
+LONGEST_LOOK = 120.0
+"""Seconds at least until a board has imported torch."""
 PLACES = {"cuda": "cuda:0", "jetson": "cuda:0"}
 """What torch calls a device."""
 
@@ -38,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     asked = parser.parse_args(arguments)
     networks = _named(parser, asked.networks)
-    found = ask({"instrument": "look", "devices": asked.device, "sources": list(networks.values())}, asked.timeout)
+    job = {"instrument": "look", "devices": asked.device, "sources": list(networks.values())}
+    found = ask(job, max(asked.timeout, LONGEST_LOOK))
     if "message" in found:
         parser.error(found["message"])
     head = header(VERSION, found)

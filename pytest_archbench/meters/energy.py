@@ -42,6 +42,9 @@ NEIGHBOURS = 0.1
 SLOW = 0.5
 """Share of the polls asked for below which a polled power is doubtful."""
 
+HEATS = {"hottest part of the host": "temperature", "GPU": "gpu_temperature"}
+"""What the notes call a fact of the machine."""
+
 CONVENTIONS = {
     "energy": "per image, idle included",
     "energy_above_idle": "per image, less idle power times time; idle: network loaded, before and after its passes",
@@ -182,9 +185,10 @@ def _notes(sensor: Sensor, taken: Taken, facts: Mapping[str, float | None], doub
     yield f"{len(taken.windows)} windows of {length:.3g} s, {count} passes"
     yield f"sensor period {sensor.period:g} s, read {taken.pace:.3g} times a second"
     yield f"at rest {taken.before.power:.4g} W before and {taken.after.power:.4g} W after"
-    cold, hot = facts.get("gpu_temperature_before"), facts.get("gpu_temperature_after")
-    if cold is not None and hot is not None:
-        yield f"GPU {cold:g} °C before and {hot:g} °C after"
+    for what, fact in HEATS.items():
+        cold, hot = facts.get(f"{fact}_before"), facts.get(f"{fact}_after")
+        if cold is not None and hot is not None:
+            yield f"{what} {cold:.3g} °C before and {hot:.3g} °C after"
     if taken.failed:
         yield f"{taken.failed} of {taken.reads} reads failed and were left out, the last: {taken.why}"
     if doubts:

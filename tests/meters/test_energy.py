@@ -157,6 +157,19 @@ def test_a_boards_power_is_polled(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "at rest 4.5 W before and 4.5 W after" in found["energy"].notes
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_takes_more_at_work_than_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows of a second instead of five: enough for what must hold of any GPU."""
+    monkeypatch.setattr(energy, "PERIODS", 10)
+    convolutions = partial(nn.Conv2d, 64, 64, 3)
+    found = energy.energy(Architecture("net", "test", convolutions, (64, 224, 224)), Conditions("cuda", 32), SETTINGS)
+    watts, joules, beyond = (found[name].samples for name in ("power", "energy", "energy_above_idle"))
+    assert all(5 < each < 2000 for each in watts)
+    assert all(0 < less < whole for less, whole in zip(beyond, joules, strict=True))
+    assert "energy of the GPU board" in found["power"].convention
+
+
 # What ends it
 
 
@@ -273,7 +286,7 @@ def test_neighbours_on_the_same_package_are_said() -> None:
 
 def test_failing_reads_and_heat_are_in_the_notes() -> None:
     some = replace(STEADY, failed=3, why="RAPL: [Errno 5] Input/output error")
-    facts = {"gpu_temperature_before": 41.0, "gpu_temperature_after": 63.0}
+    facts = {"gpu_temperature_before": 41.0, "gpu_temperature_after": 63.0, "temperature_before": None}
     assert list(energy._notes(sensor(float), some, facts, ["hot"])) == [
         "6 windows of 2 s, 60 passes",
         "sensor period 0.001 s, read 10 times a second",

@@ -67,6 +67,8 @@ def _provider(conditions: Conditions) -> str:
     if provider is None:
         there = ", ".join(place for engine, place in PROVIDERS if engine == runtime)
         raise CannotMeasure(f"{runtime} runs on {there}; not on {conditions.device}")
+    if conditions.memory_format != "contiguous":
+        raise CannotMeasure(f"{runtime}: the format ONNX knows no {conditions.memory_format}")
     if kind == "cpu" and conditions.dtype == "bfloat16":
         raise CannotMeasure(f"{runtime} computes no bfloat16 on the CPU")
     import onnxruntime

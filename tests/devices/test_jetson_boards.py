@@ -13,8 +13,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_archbench import devices
+from pytest_archbench import (
+    devices,
+    meters,  # noqa: F401  (enters the metrics)
+)
 from pytest_archbench.devices import NoDevice, jetson
+from pytest_archbench.history import fingerprint
+from pytest_archbench.levels import unlike
+from pytest_archbench.records import Conditions, Point
+from pytest_archbench.registry import METRICS
 
 sys.path.append(str(Path(__file__).parents[1] / "boards"))
 
@@ -163,6 +170,24 @@ def test_auto_prefers_a_board_to_its_gpu(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setitem(devices.PROBES._entries, kind, absent(kind))
     assert devices.find("auto").name == "cpu"
     assert asked == ["jetson", "cuda", "xpu", "mps"]
+
+
+def point(root: Path) -> Point:
+    """A latency as a run on the board under ``root`` stores it."""
+    board = jetson.recorded("jetson", root)
+    facts = fingerprint({"devices": {"jetson": board.fingerprint}}, "jetson")
+    return Point("resnet18", "latency", "s", 0.02, "run", "commit", "", Conditions("jetson"), fingerprint=facts)
+
+
+def test_a_board_in_another_mode_or_of_another_release_is_not_compared(tmp_path: Path) -> None:
+    roots = [tree(tmp_path / name, "agx-orin") for name in ("one", "same", "other")]
+    (roots[2] / "commands/nvpmodel_q.txt").write_text("NV Power Mode: MAXN\n0\n")
+    (roots[2] / "etc/nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 1, BOARD: generic\n")
+    one, same, other = map(point, roots)
+    assert unlike(one, same, METRICS["latency"]) == ""
+    assert unlike(one, other, METRICS["latency"]) == (
+        "device.l4t is R35.4.1 here and R36.4.3 there; device.power_mode is MODE_30W here and MAXN there"
+    )
 
 
 GARBAGE = st.binary(max_size=60) | st.sampled_from(

@@ -307,7 +307,7 @@ def _conclude(measurement: Measurement, verdicts: tuple[Verdict, ...], *, ends_s
     __tracebackhide__ = True
     wrong = [verdict.reason for verdict in verdicts if RESULTS[verdict.outcome] == "fail"]
     if measurement.status != "ok":
-        said = f"{measurement.architecture} {measurement.metric}: {measurement.message}"
+        said = f"{measurement.subject}: {measurement.message}"
         if measurement.status == "skipped" or (ends_series and not wrong):
             pytest.skip(said)
         pytest.fail("\n".join([said.replace(": ", f": {measurement.status}: ", 1), *wrong]), pytrace=False)

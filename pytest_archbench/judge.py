@@ -138,7 +138,7 @@ def _is_expected(ours: Number, expected: Number, metric: Metric) -> bool:
 
 def _verdict(outcome: Outcome, measurement: Measurement, baseline: Baseline | None, reason: str) -> Verdict:
     """``alexnet macs: 714.2 MMAC, deviates (+8.2 %) from bianco2018 0.66 G (Fig. 1): ...``"""
-    subject = f"{measurement.architecture} {measurement.metric}: {readable(measurement.value, measurement.unit)}"
+    subject = f"{measurement.subject}: {readable(measurement.value, measurement.unit)}"
     if baseline is None:
         return Verdict(outcome, f"{subject}, {outcome}: {reason}")
     change = relative_change(measurement.value, baseline.value)

@@ -85,7 +85,7 @@ def within(measurement: Measurement, limit: Limit, bound: float) -> Verdict:
     both sides of the bound the verdict is inconclusive.
     """
     value = measurement.value
-    subject = f"{measurement.architecture} {measurement.metric} on {measurement.conditions.device}"
+    subject = f"{measurement.subject} on {measurement.conditions.device}"
     subject += f" at batch {measurement.conditions.batch_size}"
     if value is None:
         return Verdict("inconclusive", f"{subject}: {measurement.status}: {measurement.message}", "this test")

@@ -278,7 +278,7 @@ def _sentence(outcome: Outcome, subject: str, source: str, figure: str, reason: 
 
 
 def _subject(point: Point) -> str:
-    return f"{point.architecture} {point.metric}: {readable(point.value, point.unit)}"
+    return f"{point.subject}: {readable(point.value, point.unit)}"
 
 
 def _figure(ours: Point, value: Number) -> str:

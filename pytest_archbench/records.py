@@ -266,6 +266,11 @@ class Measurement:
             _require(parts == self.samples, f"{where}: the trials' samples are not the samples")
 
     @property
+    def subject(self) -> str:
+        """What a sentence is about: ``resnet18 latency``, ``resnet18 latency bfloat16``."""
+        return " ".join(filter(None, [self.architecture, self.metric, self.conditions.variant]))
+
+    @property
     def value(self) -> Number | None:
         """The median of the samples, in ``unit``; of several trials the median of their medians, each process counting
         once. None where nothing was measured, never 0.
@@ -334,6 +339,11 @@ class Point:
     uncertainty: float | None = None
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     outcomes: Outcomes | None = None
+
+    @property
+    def subject(self) -> str:
+        """What a sentence is about: ``resnet18 latency``, ``resnet18 latency bfloat16``."""
+        return " ".join(filter(None, [self.architecture, self.metric, self.conditions.variant]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def _exact_steps(stretch: Sequence[Point], _metric: Metric) -> list[Change]:
 
 def _exact_step(before: Point, since: Point) -> Change:
     change = (since.value - before.value) / before.value if before.value else math.inf
-    reason = f"{_subject(since)} changed from {before.value} to {since.value} {since.unit}, {_commits(before, since)}"
+    reason = f"{since.subject} changed from {before.value} to {since.value} {since.unit}, {_commits(before, since)}"
     return Change("step", change, since, before, reason)
 
 
@@ -119,7 +119,7 @@ def _measured_step(stretch: Sequence[Point], logs: Levels, borders: Sequence[int
     before, since = stretch[border - 1], stretch[border]
     change = math.expm1(_rise(logs, start, border, end))
     reason = (
-        f"{_subject(since)} is {_direction(change, metric)} by {relative(change)} since run {since.run}: "
+        f"{since.subject} is {_direction(change, metric)} by {relative(change)} since run {since.run}: "
         f"{end - border} runs against {border - start} before, {_commits(before, since)}"
     )
     return Change("step", change, since, before, reason)
@@ -257,7 +257,7 @@ def _drift(crept: float, stretch: Sequence[Point], logs: Levels, reference: Poin
     origin = f"run {reference.run}" if reference else f"the first {RUNS} of {len(stretch)} runs"
     crept_by = f"{_direction(change, metric)} by {relative(change)} than {origin}"
     reason = (
-        f"{_subject(since)} of the last {RUNS} runs is {crept_by}, {relative(slope)} per run (Theil-Sen) and in no "
+        f"{since.subject} of the last {RUNS} runs is {crept_by}, {relative(slope)} per run (Theil-Sen) and in no "
         f"single step, {_commits(before, since)}"
     )
     return Change("drift", change, since, before, reason)
@@ -265,10 +265,6 @@ def _drift(crept: float, stretch: Sequence[Point], logs: Levels, reference: Poin
 
 def _direction(change: float, metric: Metric) -> str:
     return "worse" if (change > 0) == (metric.better == "lower") else "better"
-
-
-def _subject(point: Point) -> str:
-    return f"{point.architecture} {point.metric}"
 
 
 def _commits(before: Point, since: Point) -> str:

@@ -54,7 +54,7 @@ class Yardsticks:
         if fitted is None:
             return ()
         source = f"run {fitted.run}"
-        said = f"{fitted.architecture} {fitted.metric}: out of memory, where {source} had {fitted.value} {fitted.unit}"
+        said = f"{fitted.subject}: out of memory, where {source} had {fitted.value} {fitted.unit}"
         return (Verdict("regressed", f"{said}: {measurement.message}", source, str(fitted.value), fitted.unit),)
 
     def _against_history(self, point: Point, earlier: Past, metric: Metric) -> Verdict:

@@ -22,6 +22,8 @@ PERIOD = 1e-3
 """Seconds. Source: Hackenberg et al., An Energy Efficiency Feature Survey of the Intel Haswell Processor, 2015."""
 SHORTEST_RANGE = HIGHEST * SLOWEST_POLL
 """J between two wrap-arounds. Real counters go to tens of thousands and more."""
+DIGITS = 20
+"""Of a count that is 64 bits wide."""
 PROCESSOR = "proc/cpuinfo"
 MODELLED = (
     *(0x2A, 0x2D, 0x3A, 0x3E),  # Sandy Bridge and Ivy Bridge
@@ -98,6 +100,6 @@ def _channel(zone: Path) -> Channel:
 def _joules(path: Path) -> float:
     """Raises: OSError; ValueError where the file holds no count of µJ."""
     text = path.read_bytes().decode("ascii", "replace").strip()
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > DIGITS:
         raise ValueError(f"{path}: expected a whole number of µJ; got {text!r:.40}")
     return int(text) * 1e-6

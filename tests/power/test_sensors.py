@@ -14,7 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from powercap_trees import AMD, LAPTOP, RANGE, SERVER, counter, tree
 
@@ -148,6 +148,17 @@ def test_garbage_in_a_file_is_named(tmp_path: Path, text: str, file: str) -> Non
     counter(root).with_name(file).write_text(text, encoding="latin-1")
     with pytest.raises(NoSensor, match=rf"RAPL: .*intel-rapl:0/{file}: expected a whole number of µJ; got"):
         find("cpu", root)
+
+
+@given(st.binary(max_size=40) | st.integers(0, 10**500).map(lambda number: str(number).encode()))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_file_holds_is_a_number_or_an_error(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "energy_uj"
+    file.write_bytes(content)
+    try:
+        assert rapl._joules(file) == pytest.approx(int(content) / 1e6, rel=1e-12)
+    except ValueError:
+        assert not content.strip().isdigit() or len(content.strip()) > 20
 
 
 def test_a_counter_that_begins_anew_too_soon_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ from pathlib import Path
 import click
 
 from pytest_archbench import files, outputs, store
-from pytest_archbench.cli.terminal import number, or_say, printable
+from pytest_archbench.cli.terminal import make_plan, number, or_say, printable
+from pytest_archbench.records import Architecture
+
+KNOWN = "seeds,variants,torchvision"
+"""Suites whose networks a script without them may have measured, the first that knows a name before the others."""
 
 
 @click.command()
@@ -35,7 +39,7 @@ def merge(runs: tuple[Path, ...], out: Path, labels: tuple[str, ...]) -> None:
     ]
     if not labelled:
         raise click.UsageError(f"expected measured cases; got none in {', '.join(map(str, runs))}: measure first")
-    merged = outputs.merged(labelled)
+    merged = _with_families(outputs.merged(labelled))
     path = or_say(lambda: _write(merged, out))
     for device in merged.header.get("devices") or {}:
         rows = [row for row in merged.rows if (row.get("conditions") or {}).get("device") == device]
@@ -64,6 +68,20 @@ def _read(path: Path) -> tuple[store.Run, list[str]]:
     run, damage = or_say(lambda: store.salvage(path))
     nothing = [] if run.rows else [f"{path}: no measurements: left out"]
     return run, [*(f"left out: {said}" for said in damage), *nothing]
+
+
+def _with_families(run: store.Run) -> store.Run:
+    """The run with the families of networks that were measured under a known name where nobody knew them."""
+    if all(row.get("family") for row in run.rows):
+        return run
+    known = {each.name: each for each in reversed(make_plan(KNOWN).architectures)}
+    rows = ({**row, **_family(known.get(str(row.get("architecture"))))} if not row.get("family") else row
+            for row in run.rows)  # fmt: skip
+    return store.Run(run.header, tuple(rows))
+
+
+def _family(known: Architecture | None) -> dict[str, str]:
+    return {"family": known.family, "topology": known.topology} if known else {}
 
 
 def _write(run: store.Run, folder: Path) -> Path:

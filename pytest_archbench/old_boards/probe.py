@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Se
 from pytest_archbench.old_boards.children import Answer, ask, obstacle, serve
 from pytest_archbench.old_boards.energy import WINDOW
 from pytest_archbench.old_boards.host import header
-from pytest_archbench.old_boards.networks import split
+from pytest_archbench.old_boards.networks import is_file, split
 from pytest_archbench.old_boards.rows import UNITS, Reading, row, unread
 
 VERSION = "unknown"
@@ -74,7 +74,8 @@ def _parser() -> Parser:
     parser.add_argument("--batch-size", type=_counts, default=[1], help="a list: 1,2,4 (default: 1)")
     parser.add_argument("--device", type=_devices, default=["cuda"], help="a list: cuda, cuda:1, cpu (default: cuda)")
     parser.add_argument("--input", type=_counts, default=[3, 224, 224], help="of one image (default: 3,224,224)")
-    parser.add_argument("--metric", type=_metrics, default=list(UNITS), help="a list of " + ", ".join(UNITS))
+    metrics = "a list of " + ", ".join(UNITS)
+    parser.add_argument("--metric", type=_metrics, default=[], help=metrics + " (default: all that can be had here)")
     parser.add_argument("--threads", type=_count, default=1, help="threads of torch on the CPU (default: 1)")
     parser.add_argument("--time-budget", type=_amount, default=2.0, help="s of a latency's samples (default: 2)")
     parser.add_argument("--precision", type=_amount, default=0.01, help="relative, of the median (default: 0.01)")
@@ -106,13 +107,12 @@ class Case(NamedTuple):
 
 
 def _cases(asked: argparse.Namespace, networks: Dict[str, str]) -> Iterator[Case]:
-    wanted = [(meter, tuple(name for name in names if name in asked.metric)) for meter, names in METERS]
-    meters = [(meter, names) for meter, names in wanted if names]
-    count, whole = 0, len(networks) * len(asked.device) * len(asked.batch_size) * len(meters)
+    meters = {device: list(_meters(device, asked.metric)) for device in asked.device}
+    count, whole = 0, len(networks) * len(asked.batch_size) * sum(map(len, meters.values()))
     for name, source in networks.items():
         for device in asked.device:
             for batch_size in asked.batch_size:
-                for meter, names in meters:
+                for meter, names in meters[device]:
                     count += 1
                     job = {
                         "instrument": meter,
@@ -128,6 +128,17 @@ def _cases(asked: argparse.Namespace, networks: Dict[str, str]) -> Iterator[Case
                         "window": asked.window,
                     }
                     yield Case(job, names, f"[{count}/{whole}] {name} {device} bs{batch_size} {meter}")
+
+
+def _meters(device: str, asked: Sequence[str]) -> Iterator[Tuple[str, Tuple[str, ...]]]:
+    """Instruments and what is wanted of them; where no metric was asked for by name, those that exist on the device."""
+    for meter, names in METERS:
+        wanted = tuple(name for name in names if name in (asked or names))
+        reason = "" if asked else obstacle(meter, PLACES.get(device, device))
+        if reason:
+            _say(f"left out on {device}: {', '.join(names)}: {reason}")
+        elif wanted:
+            yield meter, wanted
 
 
 def _measured(case: Case, asked: argparse.Namespace, journal: "Journal") -> bool:
@@ -164,7 +175,7 @@ def _conditions(job: Dict[str, Any], answer: Answer) -> Dict[str, Any]:
         "dtype": "float32",
         "threads": job["threads"],
         "memory_format": "contiguous",
-        "runtime": "eager",
+        "runtime": "torchscript" if is_file(job["source"]) else "eager",
         **answer.get("under", {}),
     }
 

@@ -6,12 +6,10 @@ Boards are constructed from documentation, not recorded; where only processes ar
 from __future__ import annotations
 
 import ast
-import importlib
 import itertools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from board_trees import BOARDS, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,7 +86,6 @@ def test_a_row_is_the_one_that_the_package_would_write(samples: list[float], ref
     machine = {"pace": rows.pace(reference)}
     reading = rows.Reading(samples, "how", ["a note"], reference, machine, ["a doubt"], "not precise")
     row = json.loads(json.dumps(rows.row("net", "latency", CONDITIONS, reading)))
-    row["trials"] = row["trials"] or []
     assert json.loads(json.dumps(store.row(store.measurement(row), ()))) == row
 
 
@@ -377,6 +375,13 @@ def test_each_failure_is_an_outcome_of_its_case_alone(folder: Path, python: str)
     assert "archbench merge out" in done.stderr.splitlines()[-1]
 
 
+def test_what_cannot_be_had_is_left_out_where_nobody_asked_for_it(folder: Path) -> None:
+    done = run(folder, "bad:eats", "--device=cpu", "--out=out")
+    assert {row["metric"] for row in store.read(folder / "out").rows} == {"latency", "throughput"}
+    assert "left out on cpu: peak_memory: this script has no account of memory on the CPU" in done.stderr
+    assert "left out on cpu: energy, energy_above_idle, power: power rails: this is no Jetson board" in done.stderr
+
+
 def test_a_network_that_takes_too_long_is_ended(folder: Path) -> None:
     done = run(folder, "bad:sleeps", "--device=cpu", "--metric=latency", "--timeout=1", "--out=out")
     assert done.returncode == 1
@@ -444,7 +449,7 @@ def test_it_measures_a_network_and_the_package_reads_it(tmp_path: Path) -> None:
     assert set(found) == {"latency", "throughput"}
     latency = found["latency"]
     assert latency.conditions.input_shape == [3, 8, 8]
-    assert latency.fingerprint["packages.torch"] == importlib.import_module("torch").__version__
+    assert latency.fingerprint["packages.torch"] == torch.__version__
     assert latency.convention == package_latency.convention("latency", "cpu")
     assert latency.trials
     assert found["throughput"].value == pytest.approx(2 / latency.value, rel=0.05)
@@ -452,7 +457,6 @@ def test_it_measures_a_network_and_the_package_reads_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_it_measures_a_saved_network_on_a_board_of_today(tmp_path: Path) -> None:
-    torch = importlib.import_module("torch")
     (tmp_path / "probe.py").write_text(SCRIPT, encoding="utf-8")
     network = torch.nn.Conv2d(3, 4, 3)
     torch.jit.trace(network, torch.zeros(1, 3, 8, 8)).save(str(tmp_path / "net.pt"))
@@ -480,14 +484,11 @@ def test_it_measures_on_old_pythons(tmp_path: Path) -> None:
 
 
 @pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 def test_on_a_gpu_it_agrees_with_the_package(tmp_path: Path) -> None:
-    torch = importlib.import_module("torch")
-    if not torch.cuda.is_available():
-        pytest.skip("torch finds no CUDA device")
     (tmp_path / "probe.py").write_text(SCRIPT, encoding="utf-8")
     done = run(tmp_path, "resnet18", "--device=cuda", "--time-budget=0.5", "--out=out")
     assert done.returncode == 0, done.stderr
     rows_by_metric = {row["metric"]: row for row in store.read(tmp_path / "out").rows}
     assert rows_by_metric["peak_memory"]["value"] > 4 * 11_689_512  # parameters of ResNet-18, float32
     assert rows_by_metric["latency"]["convention"] == package_latency.convention("latency", "cuda")
-    assert signal.SIGKILL.name not in done.stderr

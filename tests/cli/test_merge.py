@@ -86,6 +86,14 @@ def test_a_name_for_several_devices_goes_before_theirs() -> None:
     assert named.rows[0]["conditions"]["device"] == "tx2 cuda"
 
 
+def test_a_network_of_a_known_name_gets_its_family(boards: tuple[Path, Path], tmp_path: Path) -> None:
+    """A script on a board knows names alone; what somebody's own network is called says nothing."""
+    own = journal(tmp_path / "own", NANO, NEW, latency(0.1, device="cuda", architecture="my_net"))
+    merge(boards[0], own, "--out", tmp_path / "all")
+    families = {row["architecture"]: (row["family"], row["topology"]) for row in store.read(tmp_path / "all").rows}
+    assert families == {"resnet18": ("resnet", "resnet18"), "my_net": ("", "resnet18")}
+
+
 def test_no_run_is_overwritten(boards: tuple[Path, Path], tmp_path: Path) -> None:
     before = (boards[0] / store.JOURNAL).read_bytes()
     done = merge(*boards, "--out", boards[0])

@@ -102,6 +102,23 @@ def test_a_file_that_vanishes_in_the_middle_ends_it(tmp_path: Path) -> None:
         Poller(found).window(vanish)
 
 
+def test_what_was_gone_between_the_ends_is_not_trusted_again() -> None:
+    answers: Iterator[Callable[[], float]] = itertools.chain([lambda: 8.0, gone], itertools.repeat(lambda: 8.0))
+    poller = Poller(sensor(lambda: next(answers)()))
+
+    def longer_than_a_poll() -> int:
+        while poller.reads < 2:
+            sleep(0.001)
+        return 1
+
+    with pytest.raises(SensorLost, match=r"sensor: the file is gone \(ENODEV: No such device\)"):
+        poller.window(longer_than_a_poll)
+
+
+def gone() -> float:
+    raise OSError(errno.ENODEV, "No such device")
+
+
 def test_a_counter_that_is_set_anew_ends_it(tmp_path: Path) -> None:
     found = find("cpu", tree(tmp_path, AMD))
 

@@ -54,6 +54,22 @@ def asks_for_a_petabyte() -> nn.Module:
     return nn.Linear(2**25, 2**25)
 
 
+class TakesTwo(nn.Module):
+    """Has room for two images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 2:
+            raise torch.cuda.OutOfMemoryError(f"CUDA out of memory with {len(x)} images.")
+        return x
+
+
+class LosesItsDevice(nn.Module):
+    """The error of a GPU that fell off the bus, as torch words it."""
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: ARG002
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+
 def says_out_of_memory() -> nn.Module:
     """The error of a full GPU, as torch words it."""
     raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

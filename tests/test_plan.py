@@ -29,6 +29,36 @@ def test_of_several_devices_the_first_trains_and_all_are_timed(tmp_path: Path) -
     assert ids(both, "latency") == [f"digits_plain-{device}-bs{size}" for device in ("cuda", "cpu") for size in (1, 8)]
 
 
+def test_variants_are_an_axis_of_what_runs_alone(tmp_path: Path) -> None:
+    asked = {"arch": "alexnet", "batch_size": "1,4", "dtype": "float32,bfloat16", "runtime": "eager,onnxruntime"}
+    planned = made(tmp_path, metric="params,latency", **asked)
+    variants = ["", "-bfloat16", "-onnxruntime", "-onnxruntime-bfloat16"]
+    assert ids(planned, "latency") == [f"alexnet-cpu-bs{size}{variant}" for size in (1, 4) for variant in variants]
+    assert ids(planned, "params") == ["alexnet-cpu-bs1"]
+
+
+def test_a_metric_that_does_not_exist_on_a_device_is_named_once_and_left_out(tmp_path: Path) -> None:
+    usual = made(tmp_path, arch="alexnet")
+    assert ids(usual, "device_memory") == ids(usual, "peak_reserved_memory") == []
+    assert ids(usual, "peak_host_memory") == ["alexnet-cpu-bs1"]
+    (said,) = (each for each in usual.left_out if each.startswith("on cpu: "))
+    assert "peak_reserved_memory (exists on cuda, xpu alone)" in said
+    both = replace(usual, devices=(Device("cpu", "cpu"), Device("cuda:0", "cuda")))
+    assert ids(both, "device_memory") == ["alexnet-cuda:0-bs1"]
+    assert ids(both, "peak_host_memory") == ["alexnet-cpu-bs1"]
+
+
+def test_what_is_asked_for_by_name_is_tried_wherever_it_is(tmp_path: Path) -> None:
+    asked = made(tmp_path, arch="alexnet", metric="device_memory")
+    assert (ids(asked, "device_memory"), asked.left_out) == (["alexnet-cpu-bs1"], ())
+
+
+def test_one_device_under_two_names_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_archbench.devices.find", lambda name: Device(name, name.partition(":")[0]))
+    planned = made(tmp_path, arch="alexnet", device="cuda,cpu,cuda:0,cuda:1", metric="latency")
+    assert [device.name for device in planned.devices] == ["cuda", "cpu", "cuda:1"]
+
+
 def test_an_instrument_is_asked_for_with_all_its_metrics(tmp_path: Path) -> None:
     assert made(tmp_path, metric="counts", arch="alexnet").metrics == METERS["counts"].metrics
     assert made(tmp_path, metric="training,params").metrics == (*METERS["training"].metrics, "latency", "params")

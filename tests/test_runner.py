@@ -111,6 +111,39 @@ def test_a_bad_network_harms_itself_alone(
     assert runner.measure(case(misbehaving.another, name=f"after {words}")).status == "ok"
 
 
+def test_a_device_that_is_lost_costs_one_case(runner: Runner) -> None:
+    found = runner.measure(case(misbehaving.LosesItsDevice))
+    assert (found.status, found.value) == ("crashed", None)
+    assert "CUDA error: unspecified launch failure" in found.message
+    assert not runner._workers[TIMING, 0].alive, "its context is gone, and the process with it"
+    assert runner.measure(case(misbehaving.well_behaved, name="after the loss")).status == "ok"
+
+
+def test_batches_end_where_memory_does() -> None:
+    running = Runner(QUICK)
+    one = case(misbehaving.TakesTwo)
+    batches = {size: replace(one, conditions=replace(one.conditions, batch_size=size)) for size in (1, 2, 4, 8)}
+    found = {size: running.measure(each) for size, each in batches.items()}
+    assert [each.status for each in found.values()] == ["ok", "ok", "oom", "oom"]
+    assert "CUDA out of memory with 4 images" in found[4].message
+    assert found[8].message == "batch 4 ran out of memory already; this was not tried"
+    other = replace(batches[8], architecture=replace(one.architecture))
+    assert "with 8 images" in running.measure(other).message, "another network of that name is tried"
+    assert running.measure(replace(batches[1], metric="peak_memory")).status == "ok"
+    running.close()
+
+
+def test_a_meter_that_works_alone_has_a_fresh_process_for_each_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Runner(QUICK)
+    monkeypatch.setitem(METERS._entries, "memory", replace(METERS["memory"], alone=True))
+    assert running.measure(case(misbehaving.well_behaved, "peak_memory")).status == "ok"
+    first = running._workers["memory", 0]
+    assert not first.alive
+    assert running.measure(case(misbehaving.another, "peak_memory")).status == "ok"
+    assert running._workers["memory", 0] is not first
+    running.close()
+
+
 @pytest.mark.parametrize("build", [misbehaving.sleeps, misbehaving.NeverEnds])
 def test_a_case_that_takes_too_long_is_ended(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, build: Callable[[], Any]

@@ -55,6 +55,28 @@ def promote(folder: Path, *measurements: Measurement) -> None:
 FIVE = (0.0098, 0.0099, 0.01, 0.0101, 0.0102)
 
 
+def test_what_no_longer_fits_into_memory_has_regressed(tmp_path: Path) -> None:
+    promote(tmp_path, time_of(*FIVE))
+    found = Yardsticks.of(HEADER, tmp_path, None)
+    full = Measurement("net", "latency", "s", "oom", Conditions("cpu"), message="2 GiB asked")
+    (said,) = found.verdicts(full)
+    assert (said.outcome, said.source, said.baseline) == ("regressed", "run promoted", "0.01")
+    assert said.reason == "net latency: out of memory, where run promoted had 0.01 s: 2 GiB asked"
+    assert found.verdicts(replace(full, conditions=Conditions("cpu", batch_size=8))) == ()
+    assert found.verdicts(replace(full, status="crashed")) == ()
+
+
+def test_another_variant_has_baselines_of_its_own(tmp_path: Path) -> None:
+    reduced = Conditions("cpu", dtype="bfloat16")
+    promote(tmp_path, time_of(*FIVE), replace(time_of(*(0.5 * each for each in FIVE)), conditions=reduced))
+    found = Yardsticks.of(HEADER, tmp_path, None)
+    (plain,) = found.verdicts(time_of(*FIVE))
+    (half,) = found.verdicts(replace(time_of(*(0.5 * each for each in FIVE)), conditions=reduced))
+    (slow,) = found.verdicts(replace(time_of(*FIVE), conditions=reduced))
+    assert [plain.outcome, half.outcome, slow.outcome] == ["passed", "passed", "regressed"]
+    assert slow.reason.startswith("net latency bfloat16: 10.00 ms, regressed")
+
+
 def test_without_either_nothing_is_said(tmp_path: Path) -> None:
     found = Yardsticks.of(HEADER, tmp_path / "baselines", None)
     assert found.verdicts(COUNT) == ()
@@ -99,7 +121,7 @@ def test_what_was_not_measured_has_none(tmp_path: Path) -> None:
     nights(tmp_path / "nights", 6, COUNT)
     found = Yardsticks.of(HEADER, tmp_path / "own", tmp_path / "nights")
     assert len(found.verdicts(COUNT)) == 2
-    assert found.verdicts(replace(COUNT, status="oom", samples=(), message="out of memory")) == ()
+    assert found.verdicts(replace(COUNT, status="crashed", samples=(), message="signal SIGSEGV")) == ()
     assert found.verdicts(replace(COUNT, uncounted=("aten._fft_c2c",))) == ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from operator import attrgetter
@@ -20,10 +20,13 @@ from pytest_archbench.store import JournalError, Run
 Key = tuple[str, str, str, int, str]
 """Architecture, metric, device, batch size and variant: the values that share them are one series."""
 
-HOST = ("system", "machine")
+HOST = ("system", "machine", "container", "virtualisation")
 """What of the environment must be equal before times compare, beside Python (major.minor) and torch. Not the kernel: a
 host gets a new one every few weeks, and each would begin every series anew, so that a regression that falls on it is
 never seen. Not pytest or another package: none of them runs while a network is timed."""
+
+ENGINES = {"onnxruntime": ("onnxruntime",), "tensorrt": ("onnxruntime",)}
+"""The packages beside torch that run a network, by runtime."""
 
 VARYING = ("memory_bytes",)
 """Facts of a device that are no part of its identity: the memory that a kernel reports differs by a few pages from boot
@@ -117,7 +120,8 @@ def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mappi
         convention=found.convention,
         trials=_trials(found),
         uncertainty=_uncertainty(interval, value),
-        fingerprint=fingerprint(header, found.conditions.device) | _protocol(found),
+        fingerprint=fingerprint(header, found.conditions.device, ENGINES.get(found.conditions.runtime, ()))
+        | _protocol(found),
         outcomes=found.outcomes,
     )
 
@@ -127,8 +131,9 @@ def _protocol(found: Measurement) -> dict[str, Any]:
     return _flat({name: fact for name, fact in found.protocol.items() if name not in ACCOUNTS}, f"{PROTOCOL}.")
 
 
-def fingerprint(header: Mapping[str, Any], device: str) -> dict[str, Any]:
-    """What must be equal before two values of ``device`` compare, by dotted name: ``device.model``, ``packages.torch``.
+def fingerprint(header: Mapping[str, Any], device: str, engine: Sequence[str] = ()) -> dict[str, Any]:
+    """What must be equal before two values of ``device`` compare, by dotted name: ``device.model``, ``packages.torch``,
+    ``torch.blas``. ``engine``: other packages that ran the network.
 
     In a run of several hosts each device has its own ``environment``. What the header does not tell is left out.
 
@@ -143,7 +148,8 @@ def fingerprint(header: Mapping[str, Any], device: str) -> dict[str, Any]:
         found["python"] = ".".join(str(environment["python"]).split(".")[:2])
     found |= {name: environment[name] for name in HOST if name in environment}
     packages = _object(environment, "packages")
-    return found | ({"packages.torch": packages["torch"]} if "torch" in packages else {})
+    used = {f"packages.{name}": packages[name] for name in ("torch", *engine) if name in packages}
+    return found | used | _flat(_object(environment, "torch"), "torch.")
 
 
 def fault(point: Point) -> str:

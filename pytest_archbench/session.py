@@ -129,7 +129,8 @@ class Session:
         asked = {key: getattr(self.plan.options, key) for key in ("threads", "counter", "processes")}
         against = {"against": dict(opponent.facts)} if opponent else {}
         learning = {"learning": self._asked_of_learning()} if self.plan.learns else {}
-        return {**header, "environment": {**header["environment"], **asked, **against, **learning}}
+        left_out = {"left_out": list(self.plan.left_out)} if self.plan.left_out else {}
+        return {**header, **left_out, "environment": {**header["environment"], **asked, **against, **learning}}
 
     def _asked_of_learning(self) -> dict[str, Any]:
         """What evaluations and trainings were asked for with that decides about their results, as plain data."""

@@ -124,6 +124,30 @@ def test_a_fingerprint_holds_what_a_time_depends_on() -> None:
     assert fingerprint(HEADER, "cuda:0")["device.model"] == "H200"
 
 
+def test_a_fingerprint_knows_container_hypervisor_and_how_torch_was_built() -> None:
+    build = {"version": "2.15.0+cpu", "blas": "mkl", "cuda": "none"}
+    told = {**HEADER["environment"], "container": "docker", "virtualisation": "kvm", "torch": build}
+    found = fingerprint({**HEADER, "environment": told}, "cpu")
+    assert (found["container"], found["virtualisation"]) == ("docker", "kvm")
+    assert {name: fact for name, fact in found.items() if name.startswith("torch.")} == {
+        "torch.version": "2.15.0+cpu",
+        "torch.blas": "mkl",
+        "torch.cuda": "none",
+    }
+
+
+def test_another_engine_is_of_a_version_too() -> None:
+    environment = {**HEADER["environment"], "packages": {"torch": "2.15.0", "onnxruntime": "1.31.1"}}
+    header = {**HEADER, "environment": environment}
+    under = {**TIMED["conditions"], "runtime": "onnxruntime"}
+    found = point({**TIMED, "conditions": under}, header)
+    plain = point(TIMED, header)
+    assert found is not None
+    assert plain is not None
+    assert found.fingerprint["packages.onnxruntime"] == "1.31.1"
+    assert "packages.onnxruntime" not in plain.fingerprint
+
+
 def test_a_fingerprint_leaves_out_what_the_header_does_not_tell() -> None:
     assert fingerprint({"run": "1"}, "cpu") == {}
     assert fingerprint({"environment": {"python": "unknown"}}, "cpu") == {"python": "unknown"}

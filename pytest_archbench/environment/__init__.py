@@ -16,7 +16,17 @@ from pytest_archbench.environment.reading import ROOT
 from pytest_archbench.environment.virtual import container, virtualisation
 
 UNKNOWN = "unknown"
-PACKAGES = ("pytest-archbench", "torch", "torchvision", "timm", "fvcore", "numpy", "pytest", "pytest-benchmark")
+PACKAGES = (
+    "pytest-archbench",
+    "torch",
+    "torchvision",
+    "timm",
+    "fvcore",
+    "numpy",
+    "pytest",
+    "pytest-benchmark",
+    "onnxruntime",
+)
 
 
 def header(devices: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 PARTS = (
     "power/rails.py",
-    *(f"old_boards/{name}.py" for name in ("rows", "timing", "energy", "networks", "host", "children", "probe")),
+    *(
+        f"old_boards/{name}.py"
+        for name in ("rows", "timing", "energy", "networks", "host", "children", "command", "probe")
+    ),
 )
 """From the bottom up: what a part imports stands before it."""
 HEAD = '''#!/usr/bin/env python3

@@ -6,6 +6,7 @@ Boards are constructed from documentation, not recorded; where only processes ar
 from __future__ import annotations
 
 import ast
+import builtins
 import itertools
 import json
 import os
@@ -29,7 +30,7 @@ from pytest_archbench.meters import energy as package_energy
 from pytest_archbench.meters import latency as package_latency
 from pytest_archbench.meters import reference as package_reference
 from pytest_archbench.meters import timing as package_timing
-from pytest_archbench.old_boards import children, energy, host, networks, probe, rows, timing
+from pytest_archbench.old_boards import children, command, energy, host, networks, probe, rows, timing
 from pytest_archbench.power import boards
 from pytest_archbench.registry import METRICS
 
@@ -69,6 +70,7 @@ def test_no_name_is_defined_twice() -> None:
         elif isinstance(node, ast.Assign):
             names.update(name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name))
     assert [name for name, count in names.items() if count > 1] == ["VERSION"]
+    assert set(names) & set(dir(builtins)) == set()
 
 
 def test_every_part_imports_names_of_the_parts_before_it() -> None:
@@ -291,6 +293,10 @@ def test_a_mistake_is_one_sentence(arguments: list[str], said: str, capsys: pyte
     assert told.count("\n") == 1
 
 
+def test_one_device_has_one_name() -> None:
+    assert command.devices("cuda:0,cpu,cuda,cuda:1") == ["cuda", "cpu", "cuda:1"]
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -380,6 +386,14 @@ def test_what_cannot_be_had_is_left_out_where_nobody_asked_for_it(folder: Path) 
     assert {row["metric"] for row in store.read(folder / "out").rows} == {"latency", "throughput"}
     assert "left out on cpu: peak_memory: this script has no account of memory on the CPU" in done.stderr
     assert "left out on cpu: energy, energy_above_idle, power: power rails: this is no Jetson board" in done.stderr
+
+
+def test_out_of_memory_ends_a_series(folder: Path) -> None:
+    run(folder, "eats=bad:eats", "--device=cpu", "--batch-size=2,8,1", "--metric=latency", "--out=out")
+    told = {row["conditions"]["batch_size"]: row["message"] for row in store.read(folder / "out").rows}
+    assert told[2].startswith("RuntimeError: CUDA out of memory")
+    assert told[8] == "batch 2 ran out of memory already; this was not tried"
+    assert told[1].startswith("RuntimeError: CUDA out of memory")
 
 
 def test_a_network_that_takes_too_long_is_ended(folder: Path) -> None:

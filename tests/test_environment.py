@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_archbench.environment import PACKAGES, build, environment, header
-from pytest_archbench.environment.build import stated, torch_build
+from pytest_archbench.environment.build import torch_build
 from pytest_archbench.environment.virtual import container, virtualisation
 
 
@@ -169,25 +170,50 @@ def test_a_folder_nobody_may_look_into_is_unknown(tmp_path: Path, monkeypatch: p
 
 
 def test_it_says_how_torch_was_built() -> None:
+    """By its files, and torch itself says the same."""
     found = torch_build()
     assert tuple(found) == build.FACTS
     assert (found["version"], found["debug"]) == (torch.__version__, False)
-    assert found["cuda"] == (torch.version.cuda or "none")
+    assert (found["cuda"], found["hip"]) == (torch.version.cuda or "none", torch.version.hip or "none")
     assert found["git"] == torch.version.git_version
-    assert found["parallel"] in torch.__config__.parallel_info()
+    assert found["mkl"] == torch.backends.mkl.is_available()
+    assert f"MKL-DNN v{found['onednn']} " in torch.__config__.show()
+    assert f"ATen parallel backend: {found['parallel']}" in torch.__config__.parallel_info()
 
 
-def test_it_reads_the_build_from_torchs_own_description() -> None:
-    """Constructed in the form that torch 2 prints."""
-    prose = (
-        "PyTorch built with:\n  - Intel(R) MKL-DNN v3.4.2 (Git Hash 1137e04)\n  - Build settings: BLAS_INFO=open, "
-        "BUILD_TYPE=Release, USE_MKL=OFF, \n\nATen/Parallel:\n\tat::get_num_threads() : 2\n"
-        "ATen parallel backend: OpenMP\n\n"
-    )
-    assert stated(prose) == {"blas": "open", "onednn": "v3.4.2", "parallel": "OpenMP"}
-    assert stated("") == {"blas": "unknown", "onednn": "unknown", "parallel": "unknown"}
+def test_it_reads_the_build_of_another_torch(tmp_path: Path) -> None:
+    """Files as torch 1.4 and a build without headers have them. Constructed from its sources."""
+    assert torch_build(tmp_path) == dict.fromkeys(build.FACTS, "unknown")
+    host(tmp_path, {"version.py": "__version__ = '1.4.0'\ndebug = False\ncuda = None\ngit_version = '7404463'\n"})
+    told = {"version": "1.4.0", "git": "7404463", "debug": False, "cuda": "none"}
+    assert torch_build(tmp_path) == dict.fromkeys(build.FACTS, "unknown") | told
+    macros = "#define AT_MKLDNN_ENABLED() 0\n#define AT_MKL_ENABLED() 0\n#define AT_PARALLEL_NATIVE 1\n"
+    host(tmp_path, {"include/ATen/Config.h": f"#pragma once\n{macros}#define AT_PARALLEL_OPENMP 0\n"})
+    headers = {"mkl": False, "onednn": "none", "parallel": "native"}
+    assert torch_build(tmp_path) == dict.fromkeys(build.FACTS, "unknown") | told | headers
+
+
+@settings(deadline=None, max_examples=60)
+@given(said=st.binary(max_size=80) | st.sampled_from([b"(" * 5000, b"cuda = 1\n", b"cuda: str\n", b"a.b = 'c'\n"]))
+def test_garbage_in_torchs_files_is_unknown(tmp_path_factory: pytest.TempPathFactory, said: bytes) -> None:
+    folder = tmp_path_factory.mktemp("torch")
+    for path in (build.VERSIONS, build.CONFIGURATION, build.ONEDNN):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(said)
+    assert set(torch_build(folder).values()) == {"unknown"}
 
 
 def test_without_torch_its_build_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(build, "distribution", missing)
     assert environment()["torch"] == dict.fromkeys(build.FACTS, "unknown")
+
+
+def test_it_takes_no_import_of_torch() -> None:
+    program = (
+        "import sys; from pytest_archbench.environment import environment as e; e(); print('torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"

@@ -32,6 +32,19 @@ MACHINE = ("uname", "-m")
 SWITCHES = ((INTEL_TURBO, {1: "off", 0: "on"}), (TURBO, {1: "on", 0: "off"}))
 """Where a kernel says whether the processor may exceed its base clock, and what its 1 and 0 mean there."""
 
+INSTRUCTIONS = (
+    ("AVX512", {"avx512f", "avx512vl", "avx512bw", "avx512dq", "fma"}),
+    ("AVX2", {"avx2", "fma"}),
+    ("SVE", {"sve"}),
+    ("NEON", {"asimd"}),
+)
+"""Vector instructions for which torch has kernels of their own, widest first, and the flags in /proc/cpuinfo that it
+asks for (x86: aten/src/ATen/native/DispatchStub.cpp). Torch itself is not asked: importing it takes a second."""
+LIMITED = "ATEN_CPU_CAPABILITY"
+"""The variable by which torch is told to use narrower ones."""
+BASE = "DEFAULT"
+"""What torch calls those that every processor of a kind has."""
+
 
 @probe("cpu")
 def cpu(asked: str, root: Path = ROOT) -> Device:
@@ -54,7 +67,7 @@ def processor(root: Path) -> str:
 def fingerprint(model: str, root: Path) -> dict[str, Any]:
     """What a time on this processor depends on and a reader can compare. Frequencies in Hz, memory in B.
 
-    What concerns this process, and what psutil and torch tell, is known of this host alone, of no recording.
+    What concerns this process is known of this host alone, of no recording.
     """
     here = root == ROOT
     cores, logical = _cores(root)
@@ -71,7 +84,7 @@ def fingerprint(model: str, root: Path) -> dict[str, Any]:
         "smt": {0: "off", 1: "on"}.get(_of(root, THREADING), UNKNOWN),
         "frequency_min_hz": min(_frequencies(root, LOWEST), default=UNKNOWN),
         "frequency_max_hz": max(_frequencies(root, HIGHEST), default=UNKNOWN),
-        "isa": _instructions() if here else UNKNOWN,
+        "isa": (os.environ.get(LIMITED, "").upper() if here else "") or _instructions(root) or UNKNOWN,
     }
 
 
@@ -118,11 +131,11 @@ def _frequencies(root: Path, pattern: str) -> Iterable[int]:
     return [1000 * found for path in root.glob(pattern) if (found := number(path))]
 
 
-def _instructions() -> str:
-    """The widest vector instructions that torch's kernels use here: ``AVX2``, ``AVX512``."""
-    import torch
-
-    return torch.backends.cpu.get_cpu_capability()
+def _instructions(root: Path) -> str | None:
+    """The widest vector instructions with kernels in torch that the processor has; None where it lists none."""
+    named = _pairs(text(root / DESCRIPTION))
+    flags = set((named.get("flags") or named.get("Features") or "").split())
+    return next((name for name, needed in INSTRUCTIONS if needed <= flags), BASE if flags else None)
 
 
 def _pairs(listed: str | None) -> dict[str, str]:

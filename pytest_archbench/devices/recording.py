@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -91,12 +91,13 @@ def _summary(found: Recording, root: Path) -> dict[str, Any]:
 
 
 def _files(folder: Path, root: Path) -> Recording:
+    """Save every file that a pattern names. No pattern searches folders, so that no circle of links is walked."""
     kept_paths: list[str] = []
     cut: list[str] = []
     unread: dict[str, str] = {}
     absent = []
     for pattern in FILES:
-        matches = list(_matches(root, pattern))
+        matches = sorted(root.glob(pattern))
         absent += [] if matches else [pattern]
         for path in matches:
             try:
@@ -108,11 +109,6 @@ def _files(folder: Path, root: Path) -> Recording:
             cut += [_under(path, root)] if len(said) > LARGEST else []
             _write(folder / _under(path, root), _shortened(said))
     return Recording(len(kept_paths), tuple(cut), unread, tuple(absent))
-
-
-def _matches(root: Path, pattern: str) -> Iterator[Path]:
-    """What is called so under ``root``, in order. A link in the way is followed, never searched."""
-    return iter(sorted(root.glob(pattern)))
 
 
 def _content(path: Path, root: Path, already: int) -> bytes:

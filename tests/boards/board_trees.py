@@ -207,6 +207,7 @@ def tree(root: Path, board: str) -> Path:
 
 _CPUINFO = """processor\t: 0
 model name\t: ARMv8 Processor rev 1 (v8l)
+Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32
 CPU part\t: 0xd07
 
 Serial\t\t: 1234567890123456

@@ -152,7 +152,7 @@ def test_a_recording_tells_of_processor_and_board(tmp_path: Path) -> None:
         "smt": "unknown",
         "frequency_min_hz": 102_000_000,
         "frequency_max_hz": 1_479_000_000,
-        "isa": "unknown",
+        "isa": "NEON",
     }
 
 

@@ -58,7 +58,7 @@ def test_it_reads_the_processor_from_a_root(tmp_path: Path) -> None:
         "smt": "on",
         "frequency_min_hz": 400_000_000,
         "frequency_max_hz": 3_500_000_000,
-        "isa": "unknown",
+        "isa": "DEFAULT",
     }
 
 
@@ -81,6 +81,28 @@ def test_processors_under_different_rules_are_mixed(tmp_path: Path) -> None:
 )
 def test_whether_it_may_exceed_its_base_clock(files: Mapping[str, str], turbo: str, tmp_path: Path) -> None:
     assert cpu("cpu", host(tmp_path, files)).fingerprint["turbo"] == turbo
+
+
+@pytest.mark.parametrize(
+    ("line", "isa"),
+    [
+        ("flags : fpu avx avx2 fma avx512f avx512dq avx512bw avx512vl", "AVX512"),
+        ("flags : fpu avx avx2 fma avx512f", "AVX2"),
+        ("flags : fpu avx avx2", "DEFAULT"),
+        ("Features : fp asimd evtstrm crc32", "NEON"),
+        ("Features : fp asimd sve", "SVE"),
+        ("flags :", "unknown"),
+        ("vendor_id : AuthenticAMD", "unknown"),
+    ],
+)
+def test_which_vector_instructions_it_has(line: str, isa: str, tmp_path: Path) -> None:
+    assert cpu("cpu", host(tmp_path, {"proc/cpuinfo": f"{line}\n"})).fingerprint["isa"] == isa
+
+
+def test_torch_can_be_told_to_use_narrower_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    assert find("cpu").fingerprint["isa"] == "AVX2"
+    assert cpu("cpu", tmp_path).fingerprint["isa"] == "unknown"  # a recording is of another process
 
 
 def test_cores_of_different_kinds_have_no_one_number_of_threads(tmp_path: Path) -> None:
@@ -108,7 +130,8 @@ def test_it_finds_this_host() -> None:
     assert found["model"] == device.model
     assert found["machine"] == platform.machine()
     assert found["usable_cores"] >= 1
-    assert found["isa"] == torch.backends.cpu.get_cpu_capability()
+    if platform.machine() == "x86_64":
+        assert found["isa"] == torch.backends.cpu.get_cpu_capability()
     assert found["memory_bytes"] == psutil.virtual_memory().total
     assert found["logical_cores"] == psutil.cpu_count()
     assert found["cores"] == psutil.cpu_count(logical=False)

@@ -21,7 +21,7 @@ FLOORS = (
     ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes", "power"),
     ("conversions", "store", "catalogue", "counting", "devices", "old_boards", "past", "limits", "bounds", "datasets"),
     ("baselines", "weights", "training", "benchmark_json", "trend", "history"),
-    ("meters", "grades", "replay"),
+    ("meters", "grades", "replay", "references"),
     ("judge", "jobs", "plan", "resume", "own", "comparing"),
     ("worker", "yardsticks"),
     ("duel", "against"),
@@ -41,7 +41,7 @@ STANDARD_LIBRARY_ONLY = {
 }
 KNOW_PYTEST = {"plugin", "session", "nodes", "checks", "replay", "progress", "hooks"}
 NOT_IN_THE_REPORT = {"pytest", "torch", "timm", "torchvision", f"{ENGINE}.devices", f"{ENGINE}.meters"}
-MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes", "old_boards"}
+MAY_IMPORT_BY_NAME = {"catalogue", "plan", "nodes", "old_boards", "references"}
 """Rooms that import what a user or the suite names: the rest states its imports."""
 KNOWN_CIRCLES = {
     ("meters", f"meters.{instrument}")

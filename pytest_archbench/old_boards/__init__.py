@@ -16,7 +16,7 @@ PARTS = (
     "power/rails.py",
     *(
         f"old_boards/{name}.py"
-        for name in ("rows", "timing", "energy", "networks", "host", "children", "command", "probe")
+        for name in ("rows", "witness", "timing", "energy", "networks", "host", "children", "command", "probe")
     ),
 )
 """From the bottom up: what a part imports stands before it."""

@@ -16,6 +16,7 @@ from pytest_archbench.old_boards.energy import SensorLost, readings
 from pytest_archbench.old_boards.host import NoDevice, look
 from pytest_archbench.old_boards.networks import UnknownNetwork, Work, find, keep_freed_memory, peak_memory
 from pytest_archbench.old_boards.timing import latency, sample, throughput, warm_up
+from pytest_archbench.old_boards.witness import between, snapshot
 from pytest_archbench.power.rails import NoRails, total
 
 Answer = Dict[str, Any]
@@ -137,8 +138,10 @@ def _look(job: Dict[str, Any]) -> Answer:
 def _latency(job: Dict[str, Any]) -> Answer:
     keep_freed_memory()
     work = Work(job["source"], job, autotuned=True)
+    before = snapshot()
     timed = sample(work, job["time_budget"], job["precision"])
-    times = latency(timed, job["precision"], job["place"])
+    facts = between(before, snapshot(), timed.reference)
+    times = latency(timed, job["precision"], job["place"], facts)
     return _answer(work, {"latency": times, "throughput": throughput(times, job["batch_size"])})
 
 

@@ -15,7 +15,9 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from pytest_archbench.power.rails import BOARDS, COMPATIBLE, MODEL, board, every
 
-UNKNOWN = "unknown"
+UNKNOWN, NONE = "unknown", "none"
+STATED = (("onednn", r"MKL-DNN v([\w.]+)"), ("parallel", r"ATen parallel backend: (\w+)"))
+"""Facts that torch tells in prose only."""
 PACKAGES = ("torch", "torchvision", "numpy")
 RELEASE = "etc/nv_tegra_release"
 PROCESSORS = "sys/devices/system/cpu"
@@ -57,13 +59,26 @@ def header(version: str, found: Dict[str, Any]) -> Dict[str, Any]:
 
 def look(names: Sequence[str]) -> Dict[str, Any]:
     """Versions, and each device's facts, in a process of its own: a look at CUDA takes memory. Raises: NoDevice."""
-    torch = importlib.import_module("torch")
-    told = {fact: getattr(torch.version, fact, None) for fact in ("debug", "cuda", "hip")}
-    build = {"version": str(torch.__version__), "git": getattr(torch.version, "git_version", UNKNOWN), **told}
     return {
         "packages": {package: _version(package) for package in PACKAGES},
-        "torch": {fact: UNKNOWN if value is None else value for fact, value in build.items()},
+        "torch": torch_build(),
         "devices": {name: cpu_facts() if name == "cpu" else cuda_facts(name) for name in names},
+    }
+
+
+def torch_build() -> Dict[str, Any]:
+    """How the torch that is installed was built."""
+    torch = importlib.import_module("torch")
+    prose = f"{torch.__config__.show()}\n{torch.__config__.parallel_info()}"
+    stated = {fact: re.search(pattern, prose) for fact, pattern in STATED}
+    return {
+        "version": str(torch.__version__),
+        "git": getattr(torch.version, "git_version", None) or UNKNOWN,
+        "debug": bool(torch.version.debug),
+        "cuda": torch.version.cuda or NONE,
+        "hip": getattr(torch.version, "hip", None) or NONE,
+        "mkl": bool(torch.backends.mkl.is_available()),
+        **{fact: match.group(1).strip() if match else UNKNOWN for fact, match in stated.items()},
     }
 
 
@@ -73,11 +88,16 @@ def cpu_facts(root: str = "/") -> Dict[str, Any]:
     memory = re.search(r"^MemTotal:\s+([0-9]+) kB$", _read(root, "proc/meminfo"), re.MULTILINE)
     governors = sorted({_line(path) for path in Path(root).glob(PROCESSORS + "/cpu[0-9]*/cpufreq/scaling_governor")})
     limits = _limits(root, [PROCESSOR_LIMITS])
+    siblings = [_line(path) for path in Path(root).glob(PROCESSORS + "/cpu[0-9]*/topology/thread_siblings_list")]
+    cores, logical = len(set(siblings)), len(siblings) or os.cpu_count()
     return {
         "kind": "cpu",
         "model": named.get("model name") or named.get("Model") or platform.processor() or UNKNOWN,
         "machine": platform.machine() or UNKNOWN,
-        "logical_cores": os.cpu_count() or UNKNOWN,
+        "cores": cores or UNKNOWN,
+        "logical_cores": logical or UNKNOWN,
+        "threads_per_core": logical // cores if cores and logical and logical % cores == 0 else UNKNOWN,
+        "smt": {"0": "off", "1": "on"}.get(_read(root, PROCESSORS + "/smt/active").strip(), UNKNOWN),
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else UNKNOWN,
         "memory_bytes": int(memory.group(1)) * 1024 if memory else UNKNOWN,
         "governor": "mixed: " + ", ".join(governors) if len(governors) > 1 else "".join(governors) or UNKNOWN,
@@ -173,5 +193,9 @@ def _whole(path: Path) -> str:
 
 
 def _version(package: str) -> str:
-    """Of a package that is in use; to import another takes seconds on a board."""
-    return str(getattr(sys.modules.get(package), "__version__", UNKNOWN))
+    """Of a package that is in use; to import another takes seconds on a board. As installed, where Python tells."""
+    here = getattr(sys.modules.get(package), "__version__", None)
+    try:
+        return str(importlib.import_module("importlib.metadata").version(package)) if here else UNKNOWN
+    except ImportError:  # before Python 3.8, or it was not installed
+        return str(here)

@@ -8,7 +8,8 @@ import statistics
 from time import perf_counter
 from typing import Any, Callable, List, NamedTuple
 
-from pytest_archbench.old_boards.rows import Reading, is_steady, pace, relative_error
+from pytest_archbench.old_boards.rows import Reading, is_steady, relative_error
+from pytest_archbench.old_boards.witness import Facts, disturbed
 
 FEWEST, FEWEST_SLOW, MOST = 10, 5, 10000
 """Samples: never fewer; the same where ten passes take longer than three budgets; never more."""
@@ -17,8 +18,6 @@ BURST, LARGEST_BURST = 0.05, 100
 """Seconds and passes between two runs of the reference workload."""
 BURSTS_PER_PLACE, FEWEST_PLACES = 4, 3
 """After so many bursts the network moves to other memory; with fewer places no median is precise enough."""
-PACE = 0.05
-"""How far the reference workload's time may change before the times beside it are doubtful."""
 REFERENCE = "4 x (conv 3x3 32-32 on 56x56, matmul 256); on a GPU 8 x matmul 1024"
 BY_THE_WALL = (
     "wall time of a forward pass without autograd, input on the device, synchronised around each sample, "
@@ -39,7 +38,6 @@ class Timed(NamedTuple):
     samples: List[float]
     reference: List[float]
     warm_up: List[float]
-    wall: float
 
 
 def sample(work: Any, budget: float, precision: float, clock: Clock = perf_counter) -> Timed:
@@ -63,7 +61,7 @@ def sample(work: Any, budget: float, precision: float, clock: Clock = perf_count
             if relative_error(samples) <= precision:
                 break
             due = len(samples) * 11 // 10 + 1
-    return Timed(samples, reference, warm, clock() - start)
+    return Timed(samples, reference, warm)
 
 
 def warm_up(work: Any, budget: float, clock: Clock) -> List[float]:
@@ -85,22 +83,19 @@ def reference_time(work: Any, clock: Clock) -> float:
     return clock() - start
 
 
-def latency(timed: Timed, precision: float, place: str) -> Reading:
-    """The reading of ``latency``, s, on what torch calls ``place``."""
-    error, drift = relative_error(timed.samples), pace(timed.reference)
+def latency(timed: Timed, precision: float, place: str, facts: Facts) -> Reading:
+    """The reading of ``latency``, s, on what torch calls ``place``; ``facts``: what the machine did meanwhile."""
+    error, doubts = relative_error(timed.samples), disturbed(facts)
     known = f"to ±{error:.2%}" if error < 1 else "from too few samples to state its precision"
     told = "{} warm-up passes, {}".format(len(timed.warm_up), "steady" if is_steady(timed.warm_up) else "not steady")
-    disturbed = []
-    if drift is not None and abs(drift) > PACE:
-        disturbed.append(f"the reference workload's time changed by {drift:+.1%} meanwhile (limit {PACE:.0%})")
     wanted = f"the median is known {known}, ±{precision:.2%} was asked for; raise --time-budget"
     return Reading(
         timed.samples,
         BY_THE_WALL if place == "cpu" else BY_EVENTS,
-        notes=[told, f"median known {known}", *disturbed],
+        notes=[told, f"median known {known}", *(f"disturbed all the same: {doubt}" for doubt in doubts)],
         reference=timed.reference,
-        machine={"wall": timed.wall, "pace": drift},
-        disturbed=disturbed,
+        machine=facts,
+        disturbed=doubts,
         imprecise="" if error <= precision else wanted,
     )
 

@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ from board_trees import BOARDS, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_archbench import devices, history, old_boards, store
+from pytest_archbench import devices, environment, history, machine, old_boards, store
 from pytest_archbench.meters import energy as package_energy
 from pytest_archbench.meters import latency as package_latency
 from pytest_archbench.meters import reference as package_reference
 from pytest_archbench.meters import timing as package_timing
-from pytest_archbench.old_boards import children, command, energy, host, networks, probe, rows, timing
+from pytest_archbench.old_boards import children, command, energy, host, networks, probe, rows, timing, witness
 from pytest_archbench.power import boards
 from pytest_archbench.registry import METRICS
 
@@ -85,8 +86,8 @@ def test_every_part_imports_names_of_the_parts_before_it() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(TIMES, min_size=1, max_size=60), st.lists(TIMES, max_size=8))
 def test_a_row_is_the_one_that_the_package_would_write(samples: list[float], reference: list[float]) -> None:
-    machine = {"pace": rows.pace(reference)}
-    reading = rows.Reading(samples, "how", ["a note"], reference, machine, ["a doubt"], "not precise")
+    facts = {"pace": rows.pace(reference)}
+    reading = rows.Reading(samples, "how", ["a note"], reference, facts, ["a doubt"], "not precise")
     row = json.loads(json.dumps(rows.row("net", "latency", CONDITIONS, reading)))
     assert json.loads(json.dumps(store.row(store.measurement(row), ()))) == row
 
@@ -135,7 +136,7 @@ def test_a_time_is_taken_as_the_package_takes_it(times: list[float], budget: flo
 def test_what_is_taken_in_the_same_way_is_called_the_same(tmp_path: Path) -> None:
     assert timing.REFERENCE == package_reference.NAME
     for place, name in (("cpu", "cpu"), ("cuda:0", "cuda")):
-        times = timing.latency(timing.Timed([1.0, 1.0], [0.1], [1.0], 2.0), 0.01, place)
+        times = timing.latency(timing.Timed([1.0, 1.0], [0.1], [1.0]), 0.01, place, {})
         assert times.convention == package_latency.convention("latency", name)
         assert timing.throughput(times, 8).convention == package_latency.convention("throughput", name)
         assert timing.throughput(times, 8).samples == [8.0, 8.0]
@@ -145,11 +146,52 @@ def test_what_is_taken_in_the_same_way_is_called_the_same(tmp_path: Path) -> Non
         assert said == f"{sensor.convention}, {convention}"
 
 
-def test_a_pace_that_changes_is_a_doubt() -> None:
-    steady = timing.Timed([1.0] * 20, [0.100, 0.100, 0.100, 0.106, 0.106, 0.106], [1.0] * 6, 20.0)
-    found = timing.latency(steady, 0.01, "cpu")
-    assert found.disturbed == ["the reference workload's time changed by +6.0% meanwhile (limit 5%)"]
-    assert timing.latency(steady._replace(reference=[0.1] * 6), 0.01, "cpu").disturbed == []
+def pressed(root: Path, stat: str, waited: int) -> Path:
+    """What a kernel says of its processors, in clock ticks, and of tasks that waited, in µs."""
+    (root / "proc/pressure").mkdir(parents=True)
+    (root / "proc/stat").write_text(f"cpu  {stat} 0 0\n")
+    (root / "proc/pressure/cpu").write_text(f"some avg10=0.00 avg60=0.00 avg300=0.00 total={waited}\n")
+    return root
+
+
+def test_the_machine_is_seen_as_the_package_sees_it(tmp_path: Path) -> None:
+    """200 ticks busy, 50 idle, 10 stolen; 0.3 s waited for. Clock and own time are set by hand: 1 s, 0.5 s."""
+    one = pressed(tmp_path / "a", "100 0 0 100 0 0 0 0", 1_000_000)
+    other = pressed(tmp_path / "b", "300 0 0 150 0 0 0 10", 1_300_000)
+    reference = [0.100, 0.100, 0.100, 0.106, 0.106, 0.106]
+    before, after = witness.snapshot(str(one)), witness.snapshot(str(other))
+    before.update(wall=10.0, own=1.0, switches=3.0)
+    after.update(wall=11.0, own=1.5, switches=63.0)
+    found = witness.between(before, after, reference)
+    theirs = (machine.snapshot(one), machine.snapshot(other))
+    package = machine.between(
+        replace(theirs[0], time=10.0, own=machine.Usage(1.0, 3)),
+        replace(theirs[1], time=11.0, own=machine.Usage(1.5, 63)),
+        reference,
+    )
+    assert found == {name: package[name] for name in found}
+    assert found["taken"] == pytest.approx(1.5 / 2.6)
+    assert witness.disturbed(found) == list(machine.disturbed(package))
+    assert len(witness.disturbed(found)) == len(witness.LIMITS)
+
+
+def test_a_machine_that_does_not_tell_disturbs_nothing(tmp_path: Path) -> None:
+    before, after = witness.snapshot(str(tmp_path)), witness.snapshot(str(tmp_path))
+    found = witness.between(before, after, [])
+    assert [found[name] for name in ("pressure", "stolen", "others", "taken", "pace")] == [None] * 5
+    assert "waited" not in " ".join(witness.disturbed(found))
+
+
+def test_limits_are_the_package_s() -> None:
+    theirs = {each.fact: (each.limit, each.words) for each in machine.LIMITS}
+    assert {fact: (limit, words) for fact, limit, words in witness.LIMITS}.items() <= theirs.items()
+
+
+def test_a_doubt_stands_beside_its_times() -> None:
+    times = timing.Timed([1.0] * 20, [0.1] * 6, [1.0] * 6)
+    found = timing.latency(times, 0.01, "cpu", {"taken": 0.5})
+    assert found.disturbed == ["other processes kept 50% of the processors busy (limit 25%)"]
+    assert timing.latency(times, 0.01, "cpu", {"taken": 0.1, "stolen": None}).disturbed == []
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -316,6 +358,8 @@ TORCH = """
 class _Any:
     def __getattr__(self, name): return _Any()
     def __call__(self, *args, **kwargs): return _Any()
+class __config__:
+    show = parallel_info = staticmethod(lambda: "")
 class _Version: debug, cuda, hip, git_version = False, None, None, "none"
 class _NN:
     class Module: pass
@@ -463,7 +507,11 @@ def test_it_measures_a_network_and_the_package_reads_it(tmp_path: Path) -> None:
     assert set(found) == {"latency", "throughput"}
     latency = found["latency"]
     assert latency.conditions.input_shape == [3, 8, 8]
-    assert latency.fingerprint["packages.torch"] == torch.__version__
+    header, here = store.read(tmp_path / "out").header, environment.environment()
+    assert header["environment"]["torch"] == here["torch"]
+    assert header["environment"]["packages"]["torch"] == here["packages"]["torch"]
+    processor = {"kind": "cpu", **devices.find("cpu").fingerprint}
+    assert header["devices"]["cpu"].items() <= processor.items()
     assert latency.convention == package_latency.convention("latency", "cpu")
     assert latency.trials
     assert found["throughput"].value == pytest.approx(2 / latency.value, rel=0.05)

@@ -59,9 +59,9 @@ def device(context: click.Context, as_json: bool, root: Path) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_root
 def record(folder: Path, root: Path) -> None:
-    """Save in DIR what the probes read here, for somebody who has no such board.
+    """Save what the probes read here in the folder DIR.
 
-    DIR is new or empty. No serial number, address or host name is read; look at the files before you pass them on.
+    It is for somebody who has no such board. DIR is new or empty. No serial number, address or host name is read; look at the files before you pass them on.
     """
     try:
         made = recording.record(folder, root)

@@ -61,7 +61,8 @@ def device(context: click.Context, as_json: bool, root: Path) -> None:
 def record(folder: Path, root: Path) -> None:
     """Save what the probes read here in the folder DIR.
 
-    It is for somebody who has no such board. DIR is new or empty. No serial number, address or host name is read; look at the files before you pass them on.
+    It is for somebody who has no such board. DIR is new or empty. No serial number, address or host name is read; look
+    at the files before you pass them on.
     """
     try:
         made = recording.record(folder, root)

@@ -23,10 +23,12 @@ from typing import Any
 import pytest
 import torch
 from board_trees import BOARDS, tree
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_archbench import devices, environment, history, machine, old_boards, store
+from pytest_archbench.cli import main
 from pytest_archbench.meters import energy as package_energy
 from pytest_archbench.meters import latency as package_latency
 from pytest_archbench.meters import reference as package_reference
@@ -60,6 +62,11 @@ def test_it_needs_the_standard_library_of_python_3_6(tmp_path: Path) -> None:
     (tmp_path / "probe.py").write_text(SCRIPT, encoding="utf-8")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_command_writes_it() -> None:
+    done = CliRunner().invoke(main, ["device", "script"])
+    assert (done.exit_code, done.stdout) == (0, SCRIPT)
 
 
 def test_no_name_is_defined_twice() -> None:
@@ -256,6 +263,25 @@ def test_energy_is_power_times_time_over_images() -> None:
     assert min(found["energy_above_idle"].samples) == pytest.approx(7.5e-3, rel=0.25)
     assert {len(each.samples) for each in found.values()} == {energy.WINDOWS}
     assert "at rest 2 W before and 2 W after" in found["energy"].notes
+
+
+@pytest.mark.usefixtures("quick")
+def test_energy_of_a_network_makes_rows_that_the_package_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny_of_energy.py").write_text(TINY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(children, "keep_freed_memory", lambda: False)  # this process has other tests to run
+    load: Any = Load()
+    load.read = (3 + n % 7 / 100 for n in itertools.count()).__next__
+    monkeypatch.setattr(children, "total", lambda: [load])
+    job = {**CONDITIONS, "source": "tiny_of_energy:build", "place": "cpu", "window": 0.03, "time_budget": 0.01}
+    answer = json.loads(json.dumps(children.INSTRUMENTS["energy"](job)))
+    assert answer["under"] == {"input_shape": [3, 8, 8], "dtype": "float32", "runtime": "eager"}
+    for metric in ("energy", "energy_above_idle", "power"):
+        row = rows.row("tiny", metric, CONDITIONS, rows.Reading(**answer["readings"][metric]))
+        found = store.measurement(json.loads(json.dumps(row)))
+        assert len(found.samples) == energy.WINDOWS
+        assert found.convention == energy.CONVENTIONS[metric].format("VDD_IN")
+    assert found.value == pytest.approx(3.03, rel=0.02)
 
 
 def test_trapezoids_over_true_times() -> None:

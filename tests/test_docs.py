@@ -28,7 +28,7 @@ def commands(page: Path) -> bool:
     return "```console" in page.read_text(encoding="utf-8")
 
 
-LONG = {"first-run", "pull-request", "own-network", "report", "comparing"}
+LONG = {"first-run", "pull-request", "own-network", "report", "comparing", "variants"}
 """Pages whose commands take half a minute and more."""
 
 

@@ -82,14 +82,14 @@ def _checked(ready: Ready, varied: Callable[[], Ready], conditions: Conditions) 
     """
     import torch
 
-    if _is_wild(ready):
+    if _is_wild(ready, conditions.dtype):
         _settle(ready)
     with torch.inference_mode():
         expected = _numbers(ready.forward())
         if not bool(expected.isfinite().all()):
             raise CannotMeasure("the network's own outputs are not finite, so that no variant can be held against them")
         variant = varied()
-        got = _numbers(variant.forward())
+        got = _numbers(_answered(variant))
     limit = TOLERANCES.get(conditions.dtype, TOLERANCES["float32"])
     if got.shape != expected.shape:
         raise WrongOutput(f"{conditions.variant}: expected {expected.numel()} output values; got {got.numel()}")
@@ -102,14 +102,27 @@ def _checked(ready: Ready, varied: Callable[[], Ready], conditions: Conditions) 
     return replace(variant, notes=(said,))
 
 
-NOISE, CHAOTIC, HUGE = 2.0**-8, 0.01, 1e3
-"""Relative noise in an input, as large as bfloat16 rounds; the relative change of the outputs, and their size, from
-which on they say nothing of a variant. Of the seeds with random weights two change by 0.05 and 0.5 and the others by
-0.006 at most; a few answer up to 1e13, which float16 cannot hold."""
+def _answered(ready: Ready) -> Any:
+    """What a variant answers. Raises: CannotMeasure where torch has an operator of it in no such type."""
+    try:
+        return ready.forward()
+    except RuntimeError as error:
+        if any(sign in str(error) for sign in UNWRITTEN):
+            raise CannotMeasure(f"torch cannot compute it in {ready.dtype}: {error}") from None
+        raise
 
 
-def _is_wild(ready: Ready) -> bool:
-    """Whether a little noise in the input makes other outputs, or these are huge."""
+UNWRITTEN = ("not implemented for 'Half'", "not implemented for 'BFloat16'")
+
+NOISE, CHAOTIC = 2.0**-8, 0.01
+"""Relative noise in an input, as large as bfloat16 rounds, and the relative change of the outputs from which on they say
+nothing of a variant. Of the seeds with random weights two change by 0.05 and 0.5 and the others by 0.006 at most."""
+TINY, HUGE = 1e-3, 1e3
+"""Outputs outside hang on activations that float16 cannot hold; a few of the seeds answer up to 1e13, one 1e-8."""
+
+
+def _is_wild(ready: Ready, dtype: str) -> bool:
+    """Whether a little noise in the input makes other outputs, or these are of no size for float16."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -124,7 +137,8 @@ def _is_wild(ready: Ready) -> bool:
     with torch.inference_mode():
         plain = _numbers(ready.forward())
         other = _numbers(ready.run(*map(noisy, ready.args), **kwargs))
-    return bool((other - plain).norm() > CHAOTIC * plain.norm()) or bool(plain.abs().max() > HUGE)
+    is_chaotic = bool((other - plain).norm() > CHAOTIC * plain.norm())
+    return is_chaotic or (dtype == "float16" and not TINY < float(plain.abs().max()) < HUGE)
 
 
 def _settle(ready: Ready) -> None:
@@ -149,7 +163,7 @@ def _settle(ready: Ready) -> None:
         hook.remove()
 
 
-TOLERANCES = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1}
+TOLERANCES = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 1e-1}
 """Relative distance of outputs that is allowed, by the type that is computed in."""
 
 

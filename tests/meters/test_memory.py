@@ -15,8 +15,10 @@ import torch
 from measured_networks import MIB, Keeps, Raises, Takes
 from torchvision.models import resnet18
 
+from pytest_archbench import nvml
 from pytest_archbench.jobs import Job
-from pytest_archbench.meters import CannotMeasure, memory
+from pytest_archbench.meters import CannotMeasure, device_memory, memory
+from pytest_archbench.nvml import NoNvml
 from pytest_archbench.records import Architecture, Case, Conditions, Measurement, Reading, Settings
 from pytest_archbench.runner import Answered, measurement
 from pytest_archbench.worker import Worker
@@ -137,9 +139,69 @@ def test_a_kernel_without_a_mark_is_said(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_where_torch_keeps_no_account_it_cannot_measure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "GROWTH", {"cuda": memory._cuda_growth})
+    monkeypatch.setattr(memory, "GROWTH", {"cuda": memory._allocated_growth})
     with pytest.raises(CannotMeasure, match="torch keeps no account of peak memory on cpu; it does on cuda"):
         memory.peak_memory(Architecture("net", "test", Keeps, (4,)), Conditions("cpu"), Settings())
+
+
+def test_what_an_allocator_reserves_exists_where_there_is_memory_of_its_own(worker: Worker) -> None:
+    case = Case(Architecture("net", "test", Keeps, (4,)), "peak_reserved_memory", Conditions("cpu", 1, (4,)))
+    answer = worker.ask("measure", Job("memory", case.architecture, case.conditions, Settings()), timeout=120)
+    found = measurement(case, [Answered(answer)], Settings())
+    reason = "peak_reserved_memory exists on cuda, xpu alone; this is cpu"
+    assert (found.status, found.value, found.message) == ("skipped", None, reason)
+
+
+def test_memory_that_another_engine_holds_is_not_torchs_to_tell() -> None:
+    with pytest.raises(CannotMeasure, match="torch keeps no account of the memory of onnxruntime"):
+        memory.peak_memory(
+            Architecture("net", "test", Keeps, (4,)), Conditions("cpu", runtime="onnxruntime"), Settings()
+        )
+
+
+def test_whole_device_memory_exists_on_cuda_alone() -> None:
+    with pytest.raises(CannotMeasure, match="device_memory exists on cuda alone"):
+        device_memory.device_memory(Architecture("net", "test", Keeps, (4,)), Conditions("cpu"), Settings())
+
+
+GPU = "GPU-1"
+
+
+class Driver:
+    """A GPU of whose 5 GiB in use this process holds ``own`` bytes. Constructed, not recorded on a GPU."""
+
+    uuid = GPU
+
+    def __init__(self, own: int | None) -> None:
+        self.own = own
+
+    def memory_of(self, pid: int) -> int | None:
+        assert pid == os.getpid()
+        return self.own
+
+    def used_memory(self) -> int:
+        return 5 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("own", "held", "account"),
+    [(2**30, 2**30, device_memory.BY_PROCESS), (None, 3 * 2**30, device_memory.BY_GROWTH)],
+    ids=["as the driver tells", "as it grew from 2 to 5 GiB"],
+)
+def test_a_processs_share_of_a_gpu(monkeypatch: pytest.MonkeyPatch, own: int | None, held: int, account: str) -> None:
+    monkeypatch.setattr(device_memory, "gpu_uuid", lambda _device: GPU)
+    monkeypatch.setattr(nvml, "gpu", lambda _uuid: Driver(own))
+    assert device_memory._held("cuda", {GPU: 2 * 2**30}) == (held, account)
+
+
+def test_without_the_driver_nobody_knows_a_processs_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_uuid: str) -> Any:
+        raise NoNvml("no NVIDIA driver is here")
+
+    monkeypatch.setattr(device_memory, "gpu_uuid", lambda _device: GPU)
+    monkeypatch.setattr(nvml, "gpu", absent)
+    with pytest.raises(CannotMeasure, match="device_memory: NVIDIA's driver does not tell: no NVIDIA driver is here"):
+        device_memory._held("cuda", {})
 
 
 def test_standard_error_is_open_again_after_a_network_raised(capfd: pytest.CaptureFixture[str]) -> None:

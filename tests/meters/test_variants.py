@@ -160,6 +160,30 @@ class Deep(nn.Sequential):
         super().__init__(*(each for pair in layers for each in pair))
 
 
+class Faint(nn.Sequential):
+    """What comes in shrinks by 8 from layer to layer with the statistics of the constructor: 8^-12 = 1e-11."""
+
+    def __init__(self) -> None:
+        layers = [(nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4)) for _ in range(12)]
+        for convolution, _ in layers:
+            nn.init.constant_(convolution.weight, 1 / 32)
+        super().__init__(*(each for pair in layers for each in pair))
+
+
+def test_random_weights_that_vanish_are_brought_to_size() -> None:
+    ready = prepare(network(Faint, (4, 8, 8)), replace(PLAIN, dtype="float16"))
+    assert float(ready.forward().abs().max()) > 1e-3
+
+
+def test_an_operator_that_torch_has_in_no_such_type_is_no_fault_of_the_network() -> None:
+    class Normalises(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.local_response_norm(super().forward(x), 3)
+
+    with pytest.raises(CannotMeasure, match="torch cannot compute it in bfloat16: .*not implemented for 'BFloat16'"):
+        prepare(network(lambda: Normalises(3, 4, 3)), replace(PLAIN, dtype="bfloat16"))
+
+
 def test_random_weights_that_explode_are_brought_to_size() -> None:
     """8^12 = 7e10 as constructed, which float16 cannot hold."""
     ready = prepare(network(Deep, (4, 8, 8)), replace(PLAIN, dtype="float16"))

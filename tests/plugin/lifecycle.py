@@ -17,6 +17,10 @@ from typing import Any
 QUICK = ("--archbench-time-budget=100ms", "--archbench-precision=20%")
 """Options under which a timing takes no time; how precise it is is not asked here."""
 
+COUNTS = ("params", "macs", "activations", "model_size")
+ANYWHERE = (*COUNTS, "latency", "throughput", "peak_memory", "peak_host_memory")
+"""Metrics that need no GPU and no sensor."""
+
 NETS = '''
 import torch
 from torch import nn

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_archbench.bounds import BOUNDS, Bound
 from pytest_archbench.registry import UnknownName, near
 from pytest_archbench.report.columns import COLUMNS, measured
-from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, NETWORK_METRICS
+from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, NETWORK_METRICS, variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,19 +113,24 @@ def choose(
 
 
 def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
-    """The device that ``device`` names: whole, or by a part of its name in any case; empty where there is one only.
+    """The device that ``device`` names: whole, or by a part of its name in any case; empty where there is one only. Of a
+    device and its variants, which are called ``cpu, compile-bfloat16``, it is the device itself.
 
     Raises: UnknownName, with the devices or batch sizes that there are.
     """
     sizes: dict[str, set[int]] = defaultdict(set)
-    for name, size in zip(networks["device"], networks["batch_size"], strict=True):
+    variants: dict[str, str] = {}
+    for record in networks.to_dict("records"):
+        name, size = record["device"], record["batch_size"]
         if isinstance(name, str) and isinstance(size, int):
             sizes[name].add(size)
+            variants[name] = variant(record)
     if not sizes:
         raise UnknownName("--device: these figures name no device: choose a run, or other figures")
     found = [device] if device in sizes else [name for name in sizes if device.casefold() in name.casefold()]
     if not found:
         raise UnknownName(f"--device: no network was measured on {device!r}: {near(device, sizes, '; ')}")
+    found = [name for name in found if not variants[name]] if _of_one(found, variants) else found
     if len(found) > 1:
         which = f"{device!r} is a part of {len(found)} names" if device else f"there are {len(found)} devices"
         raise UnknownName(f"--device: {which}: name one of {'; '.join(sorted(found))}")
@@ -133,6 +138,12 @@ def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
         known = ", ".join(map(str, sorted(sizes[found[0]])))
         raise UnknownName(f"--batch-size: nothing was measured on {found[0]} at batch {batch_size}: known: {known}")
     return found[0]
+
+
+def _of_one(names: Sequence[str], variants: Mapping[str, str]) -> bool:
+    """Whether names are those of one device and of its variants."""
+    plain = [name for name in names if not variants[name]]
+    return len(plain) == 1 and all(name in (plain[0], f"{plain[0]}, {variants[name]}") for name in names)
 
 
 def failures(cases: pd.DataFrame) -> Failures:

@@ -17,7 +17,7 @@ from pytest_archbench.report import fits
 from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, counted, remedy
 from pytest_archbench.report.drawing import EPOCH, Axis, Drawing, Panel
-from pytest_archbench.report.frames import CONDITIONS, MEASURED, NETWORK, side
+from pytest_archbench.report.frames import CONDITIONS, MEASURED, NETWORK, side, variant
 from pytest_archbench.report.provenance import ON_THE_WAY, RUNNING, contests, points
 
 Draw = Callable[[pd.DataFrame], Drawing]
@@ -263,9 +263,12 @@ def _joined(data: str, title: str) -> str:
 
 
 def _title(setting: Sequence[Any]) -> str:
-    """``cpu, float32, 2 threads, contiguous, eager``; a published figure names the device alone."""
+    """``cpu, float32, 2 threads, contiguous, eager``, nothing of which is said again that the name of a variant says;
+    a published figure names the device alone.
+    """
     named = dict(zip(SETTING, setting, strict=True))
-    shown = {key: _whole(value) for key, value in named.items() if not pd.isna(value)}
+    told = variant(named).split("-")
+    shown = {key: _whole(value) for key, value in named.items() if not pd.isna(value) and value not in told}
     if isinstance(threads := shown.get("threads"), int):
         shown["threads"] = counted(threads, "thread")
     return ", ".join(map(legible, shown.values())) or "no device"

@@ -44,7 +44,7 @@ class Findings:
     """Records of ``frames.verdicts`` by what they mean, and of ``frames.cases`` that gave no number.
 
     ``counts`` is the run's ``tally``; ``duels`` what was timed against another side, whatever came of it, the largest
-    change first; ``skipped`` the reasons of skipped cases.
+    change first; ``skipped`` the reasons of skipped cases with the devices on which each holds.
     """
 
     counts: dict[str, int]
@@ -68,8 +68,17 @@ def findings(run: frames.Run) -> Findings:
         known=_records(verdicts, "outcome", ("known deviation",)),
         inconclusive=_records(verdicts[verdicts["status"] == "ok"], "outcome", ("inconclusive",)),
         duels=[frames.verdict_record(row, verdict) for row, verdict in duels(run.rows)],
-        skipped=dict(Counter(cases.loc[cases["status"] == "skipped", "message"]).most_common()),
+        skipped=_skipped(cases[cases["status"] == "skipped"]),
     )
+
+
+def _skipped(cases: pd.DataFrame) -> dict[str, int]:
+    """``no sensor (cpu; cuda:0)`` and how many cases, the most first."""
+    devices: dict[str, dict[str, None]] = defaultdict(dict)
+    for message, device in zip(cases["message"], cases["device"], strict=True):
+        devices[message][legible(device)] = None
+    told = {message: f"{message} ({'; '.join(names)})" for message, names in devices.items()}
+    return {told[message]: count for message, count in Counter(cases["message"]).most_common()}
 
 
 def _records(frame: pd.DataFrame, column: str, kinds: tuple[str, ...]) -> list[Record]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from pytest_archbench.baselines import SIZELESS
-from pytest_archbench.records import Baseline
+from pytest_archbench.records import Baseline, Conditions
 from pytest_archbench.report import provenance
 from pytest_archbench.report.cells import legible, number
 from pytest_archbench.report.columns import COLUMNS, measured
@@ -28,6 +28,8 @@ Accuracies = Mapping[tuple[str, str], Sequence[Baseline]]
 
 CONDITIONS = ("device", "batch_size", "dtype", "threads", "memory_format", "runtime")
 NUMBERED = ("batch_size", "threads")
+VARIED = ("dtype", "memory_format", "runtime")
+"""Conditions that make a variant, which the name of the device says."""
 NETWORK_METRICS = {
     "params": "params",
     "macs": "macs",
@@ -137,8 +139,16 @@ def _identity(row: Row) -> dict[str, Any]:
 
 
 def _conditions(row: Row) -> dict[str, Any]:
+    """The conditions of a row. A variant of a device is a place of its own: ``cpu, compile-bfloat16``."""
     given = row.get("conditions") or {}
-    return {key: _condition(key, given.get(key)) for key in CONDITIONS}
+    found = {key: _condition(key, given.get(key)) for key in CONDITIONS}
+    return found | {"device": ", ".join(filter(None, [found["device"], variant(found)])) or None}
+
+
+def variant(conditions: Mapping[Any, Any]) -> str:
+    """``compile-bfloat16`` of conditions or of a row of the frame; empty of what is no variant (``Conditions``)."""
+    stated = {key: conditions[key] for key in VARIED if isinstance(conditions[key], str)}
+    return Conditions("", **stated).variant
 
 
 def _condition(key: str, value: object) -> Any:
@@ -172,7 +182,8 @@ def verdict_record(row: Row, verdict: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequence[str] = SOURCE_ORDER) -> pd.DataFrame:
-    """One row per architecture, input, device and batch size (more where the other conditions differ too).
+    """One row per architecture, input, device and batch size (more where the other conditions differ too). A variant is
+    a device of its own, ``cpu, compile-bfloat16``.
 
     Base units: params and activations in counts, macs in MAC, model_size and memories in B, latency in s per batch,
     throughput and image_rate in img/s, energies in J per image, power in W, accuracies as fractions. What no device
@@ -264,9 +275,10 @@ def _rows_of_input(
 
 def _places(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The conditions of each row of a table: those of what was measured on a device, else of all. The batches of a
-    training are of its recipe, and make a row only where nothing else was measured on the device.
+    training are of its recipe, and make a row only where nothing else was measured on the device. What was skipped, such
+    as a variant that does not exist there, makes none.
     """
-    on_device = [row for row in rows if _metric(row) in DEVICE_METRICS]
+    on_device = [row for row in rows if _metric(row) in DEVICE_METRICS and row.get("status") != "skipped"]
     used = [row for row in on_device if _metric(row) not in TRAINING_TIMES]
     there = {_conditions(row)["device"] for row in used}
     alone = [row for row in on_device if _metric(row) in TRAINING_TIMES and _conditions(row)["device"] not in there]

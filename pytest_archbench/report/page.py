@@ -22,7 +22,7 @@ from pytest_archbench.report.cells import legible
 from pytest_archbench.report.choice import UNDER, failures, stands
 from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
 from pytest_archbench.report.findings import Record, commit, findings, place
-from pytest_archbench.report.frames import CONDITIONS, MEASURED, Run, cases
+from pytest_archbench.report.frames import CONDITIONS, MEASURED, VARIED, Run, cases
 from pytest_archbench.report.plotting import digest, library
 from pytest_archbench.report.provenance import account, with_interval
 from pytest_archbench.report.sheets import Extra, Sheet
@@ -247,7 +247,7 @@ def flat(value: object, key: str = "") -> list[Fact]:
 def table(networks: pd.DataFrame) -> Table:
     """The frame of networks as cells, a number beside its text so that the page sorts by the number."""
     present = [key for key in TABLED if networks[key].notna().any()]
-    conditions = [key for key in CONDITIONS if key in ALWAYS or networks[key].nunique() > 1]
+    conditions = [key for key in CONDITIONS if key in ALWAYS or _differs(networks, key)]
     sourced = [key for key in ("top1", "top5") if key in present]
     trained = ["training_of"] if networks["training_of"].notna().any() else []
     origins = ["origin"] if (networks["origin"] != MEASURED).any() else []
@@ -272,6 +272,12 @@ def table(networks: pd.DataFrame) -> Table:
     ]
     absent = [key for key in TABLED if key not in present]
     return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(absent))
+
+
+def _differs(networks: pd.DataFrame, key: str) -> bool:
+    """Whether rows differ in a condition; in one of those that make a variant, otherwise than the device's name says."""
+    groups = networks.groupby("device", dropna=False)[key].nunique() if key in VARIED else pd.Series(networks[key].nunique())
+    return bool((groups > 1).any())
 
 
 def _condition(value: object, numeric: bool) -> Cell:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pytest_archbench import meters  # noqa: F401  (enters the metrics)
-from pytest_archbench.files import UNREADABLE, write_atomically
+from pytest_archbench.files import UNREADABLE, as_file, write_atomically
 from pytest_archbench.history import Key, fault, key
 from pytest_archbench.levels import differing
 from pytest_archbench.protocols import Outcomes
@@ -91,15 +91,8 @@ def differences(before: Mapping[Key, Point], points: Iterable[Point]) -> list[Di
 
 
 def file_name(device: str) -> str:
-    """``cuda:0`` is kept in ``cuda-0.jsonl``. Raises: OwnBaselineError for a name that is no file's."""
-    stem = device.replace(":", "-")
-    if not stem.strip(".") or not all(sign.isalnum() or sign in "-_." for sign in stem):
-        raise OwnBaselineError(f"device {device!r:.100}: expected letters, digits, '-', '_', '.' and ':'; name it anew")
-    return _file_name(device)
-
-
-def _file_name(device: str) -> str:
-    return f"{device.replace(':', '-')}.jsonl"
+    """``cuda:0`` is kept in ``cuda-0.jsonl``, a name that is no file's under one that ends in a mark of its own."""
+    return f"{as_file(device.replace(':', '-'))}.jsonl"
 
 
 def _refuse_shared_file(devices: set[str]) -> None:
@@ -152,7 +145,6 @@ def _as_read(point: Point) -> Point:
         entry = json.loads(json.dumps(_object(point), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise OwnBaselineError(f"{where}: cannot be kept as JSON: {error}; promote what a journal holds") from None
-    file_name(point.conditions.device)
     return _point(entry, where)
 
 
@@ -167,7 +159,7 @@ def _points(path: Path) -> Iterator[Point]:
         _require(isinstance(header[name], kind), first, name, f"a {kind.__name__}", header[name])
     _require(header["schema"] == SCHEMA, first, "schema", f"{SCHEMA}, or the version that wrote it", header["schema"])
     expected = f"the device whose file is called {path.name}"
-    _require(_file_name(header["device"]) == path.name, first, "device", expected, header["device"])
+    _require(file_name(header["device"]) == path.name, first, "device", expected, header["device"])
     seen: dict[Key, str] = {}
     for where, entry in entries:
         point = _point(entry, where)

@@ -76,5 +76,7 @@ def test_what_was_measured_under_other_conditions_replaces_nothing() -> None:
 
     rows = (case("ok", 1.0, dtype="float32"), case("ok", 2.0, dtype="float16"), case("ok", 3.0, dtype="float32"))
     assert sorted(row["value"] for row in latest(Run({}, rows)).rows) == [2.0, 3.0]
-    mended = (case("oom", None), case("ok", 2.0, dtype="float16"))
-    assert [row["value"] for row in latest(Run({}, mended)).rows] == [2.0]
+    mended = (case("oom", None), case("ok", 2.0, dtype="float64"))
+    assert [row["value"] for row in latest(Run({}, mended)).rows] == [2.0], "the network's own type"
+    reduced = (case("oom", None, dtype="float16"), case("ok", 2.0, dtype="float32"))
+    assert [row["status"] for row in latest(Run({}, reduced)).rows] == ["oom", "ok"], "a variant that was asked for"

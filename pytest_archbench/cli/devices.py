@@ -35,7 +35,7 @@ _root = click.option(
 @_root
 @click.pass_context
 def device(context: click.Context, as_json: bool, root: Path) -> None:
-    """Say which devices are here and what they are, and why the others are not."""
+    """Say which devices are here, and why others are not."""
     command = context.invoked_subcommand
     if command is not None:
         if as_json or root != ROOT:

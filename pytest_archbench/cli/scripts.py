@@ -9,7 +9,7 @@ from pytest_archbench import old_boards
 
 @click.command()
 def script() -> None:
-    """Write a script for boards that are too old for this package to the terminal.
+    """Print a script for boards too old for this package.
 
     It is one file, runs on Python 3.6 with torch 1.4 and later, and writes a journal that archbench merge takes:
     archbench device script > probe.py

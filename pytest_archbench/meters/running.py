@@ -115,8 +115,8 @@ def _answered(ready: Ready) -> Any:
 UNWRITTEN = ("not implemented for 'Half'", "not implemented for 'BFloat16'")
 
 NOISE, CHAOTIC = 2.0**-8, 0.01
-"""Relative noise in an input, as large as bfloat16 rounds, and the relative change of the outputs from which on they say
-nothing of a variant. Of the seeds with random weights two change by 0.05 and 0.5 and the others by 0.006 at most."""
+"""Relative noise in an input, as large as bfloat16 rounds, and the relative change of the outputs from which on they
+say nothing of a variant. Of the seeds with random weights two change by 0.05 and 0.5, the others by 0.006 at most."""
 TINY, HUGE = 1e-3, 1e3
 """Outputs outside hang on activations that float16 cannot hold; a few of the seeds answer up to 1e13, one 1e-8."""
 

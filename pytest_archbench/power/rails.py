@@ -23,6 +23,8 @@ TEGRA = "nvidia,tegra"
 UNNAMED = "jetson"
 """Key of a Jetson board that the table does not have."""
 NOT_CONNECTED = "NC"
+LONGEST = 20
+"""Digits of a number that a kernel writes, at most."""
 INPUT = "VDD_IN"
 """The rail that feeds the whole module, where a board has one."""
 
@@ -172,6 +174,8 @@ def _number(path: Path) -> int:
     """Raises: OSError; ValueError where it is none."""
     text = path.read_bytes().decode("ascii", "replace").strip()
     try:
+        if len(text) > LONGEST:
+            raise ValueError
         return int(text)
     except ValueError:
         raise ValueError(f"{path}: expected a whole number; got {text!r:.40}") from None

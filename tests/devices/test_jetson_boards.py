@@ -197,7 +197,7 @@ GARBAGE = st.binary(max_size=60) | st.sampled_from(
         b"\n",
         b"\xff\xfe",
         b"-1\n",
-        b"9" * 100,
+        b"9" * 400,
         b"nan",
         "١٢".encode(),
         b"# R (release), REVISION: ,",

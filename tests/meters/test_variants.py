@@ -180,7 +180,7 @@ def test_an_operator_that_torch_has_in_no_such_type_is_no_fault_of_the_network()
         def forward(self, x: Tensor) -> Tensor:
             return nn.functional.local_response_norm(super().forward(x), 3)
 
-    with pytest.raises(CannotMeasure, match="torch cannot compute it in bfloat16: .*not implemented for 'BFloat16'"):
+    with pytest.raises(CannotMeasure, match=r"torch cannot compute it in bfloat16: .*not implemented for 'BFloat16'"):
         prepare(network(lambda: Normalises(3, 4, 3)), replace(PLAIN, dtype="bfloat16"))
 
 

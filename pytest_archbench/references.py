@@ -37,7 +37,7 @@ class ReferenceDeviceError(BaselineError):
 class Reference:
     """A device whose figures were published: ``name`` is what a user types, ``printed`` how ``source`` calls it.
 
-    ``dtype``, ``memory_format``, ``runtime`` and ``software`` are as the source states them and empty where it does not;
+    ``dtype``, ``memory_format``, ``runtime`` and ``software`` are as the source states them, empty where it does not;
     ``memory`` says how its memory was taken.
     """
 

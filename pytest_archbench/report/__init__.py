@@ -14,7 +14,8 @@ import pandas as pd
 
 from pytest_archbench.files import write_atomically
 from pytest_archbench.records import Baseline
-from pytest_archbench.report import conclusions, frames, page, paper, press, tables, text, web
+from pytest_archbench.references import Reference, packaged
+from pytest_archbench.report import beside, conclusions, frames, page, paper, press, tables, text, web
 from pytest_archbench.report.drawing import Axis
 from pytest_archbench.report.figures import FIGURES, balls, bars, bars_by_device, bars_by_input, dots, lines
 from pytest_archbench.report.frames import Run
@@ -41,13 +42,17 @@ class Literature:
     """What others published: ``figures``, the web address of each source, and the family of each topology.
 
     ``shown`` names the sources whose networks stand beside the run's; of all others an accuracy is taken where a
-    network of the run has none of its own.
+    network of the run has none of its own. ``devices`` are the reference devices, None for those that come along.
     """
 
     figures: tuple[Baseline, ...] = ()
     addresses: Mapping[str, str] | None = None
     families: Mapping[str, str] | None = None
     shown: tuple[str, ...] = ()
+    devices: tuple[Reference, ...] | None = None
+
+
+BESIDE = "tables/beside_published.csv"
 
 
 class Rendered(NamedTuple):
@@ -80,18 +85,26 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
     sheets = [tables.sheet(name, each) for name, each in made.items()]
     addresses = literature.addresses or {}
     claims = conclusions.of(_at_hand(networks), literature.figures)
+    near = beside.of(networks, literature.figures, _devices(literature))
     files = {
         "measurements.csv": frames.csv_text(frames.cases(run)).encode(),
         "networks.csv": frames.csv_text(networks).encode(),
-        "summary.md": text.summary(run, networks).encode(),
+        "summary.md": text.summary(run, networks, near).encode(),
         **{f"tables/{name}.csv": frames.csv_text(each.frame).encode() for name, each in made.items()},
+        **({BESIDE: frames.csv_text(near.frame).encode()} if near else {}),
         **press.printed(ours, networks, styles),
         **{name: content for each in owns for name, content in each.files.items()},
-        "index.html": page.html(run, networks, payload, insets, addresses, sheets, extras, claims).encode(),
+        "index.html": page.html(run, networks, payload, insets, addresses, sheets, extras, claims, near).encode(),
     }
     written = [write_atomically(Path(out) / name, content) for name, content in files.items()]
     _sweep(Path(out), keep=set(written))
     return Rendered(written, [each.error for each in owns if each.error])
+
+
+def _devices(literature: Literature) -> list[Reference]:
+    """The reference devices that stand beside a run: those of the usual sources, and of those that are shown."""
+    known = packaged().devices if literature.devices is None else literature.devices
+    return [device for device in known if device.source in (*beside.SOURCES, *literature.shown)]
 
 
 def _asked(give: Give, networks: pd.DataFrame) -> dict[str, Any]:
@@ -124,6 +137,6 @@ def _at_hand(networks: pd.DataFrame) -> pd.DataFrame:
 def _sweep(out: Path, keep: set[Path]) -> None:
     """Remove figures and tables of ours that an earlier report left."""
     names = [f"figures/{name}.{kind}" for name in (*FIGURES, "own_*") for kind in paper.KINDS]
-    names += [f"tables/{name}_*.csv" for name in (*tables.TABLES, "own")]
+    names += [f"tables/{name}_*.csv" for name in (*tables.TABLES, "own", "beside")]
     for stale in {path for name in names for path in out.glob(name)} - keep:
         stale.unlink(missing_ok=True)

@@ -113,8 +113,8 @@ def choose(
 
 
 def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
-    """The device that ``device`` names: whole, or by a part of its name in any case; empty where there is one only. Of a
-    device and its variants, which are called ``cpu, compile-bfloat16``, it is the device itself.
+    """The device that ``device`` names: whole, or by a part of its name in any case; empty where there is one only. Of
+    a device and its variants, which are called ``cpu, compile-bfloat16``, it is the device itself.
 
     Raises: UnknownName, with the devices or batch sizes that there are.
     """

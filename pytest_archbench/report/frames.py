@@ -275,8 +275,8 @@ def _rows_of_input(
 
 def _places(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The conditions of each row of a table: those of what was measured on a device, else of all. The batches of a
-    training are of its recipe, and make a row only where nothing else was measured on the device. What was skipped, such
-    as a variant that does not exist there, makes none.
+    training are of its recipe, and make a row only where nothing else was measured on the device. What was skipped,
+    such as a variant that does not exist there, makes none.
     """
     on_device = [row for row in rows if _metric(row) in DEVICE_METRICS and row.get("status") != "skipped"]
     used = [row for row in on_device if _metric(row) not in TRAINING_TIMES]

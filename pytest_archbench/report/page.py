@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pytest_archbench.report.beside import SAID, Beside
 from pytest_archbench.report.cells import legible
 from pytest_archbench.report.choice import UNDER, failures, stands
 from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
@@ -109,11 +110,12 @@ def html(
     sheets: Sequence[Sheet] = (),
     extras: Sequence[Extra] = (),
     claims: Sequence[Claim] = (),
+    near: Beside | None = None,
 ) -> str:
     """The whole page of a run.
 
     ``payload`` is what the script draws from (``web.payload``), its row i being row i of ``networks``; ``sources``
-    gives the address of each source of published figures.
+    gives the address of each source of published figures; ``near`` is what was published on other devices.
     """
     environment = _environment()
     insets, script, packed = list(insets), _script(environment), library()
@@ -133,6 +135,8 @@ def html(
             extras=extras,
             claims=claims,
             holds=HOLDS,
+            near=near,
+            said_of_devices=SAID,
             table=table(networks),
             header=header(run.header),
             addresses={legible(name): address for name, address in sources.items() if is_web(address)},
@@ -275,9 +279,10 @@ def table(networks: pd.DataFrame) -> Table:
 
 
 def _differs(networks: pd.DataFrame, key: str) -> bool:
-    """Whether rows differ in a condition; in one of those that make a variant, otherwise than the device's name says."""
-    groups = networks.groupby("device", dropna=False)[key].nunique() if key in VARIED else pd.Series(networks[key].nunique())
-    return bool((groups > 1).any())
+    """Whether rows differ in a condition, and otherwise than the names of variants say."""
+    if key in VARIED:
+        return bool((networks.groupby("device", dropna=False)[key].nunique() > 1).any())
+    return bool(networks[key].nunique() > 1)
 
 
 def _condition(value: object, numeric: bool) -> Cell:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from pytest_archbench.report import mermaid
+from pytest_archbench.report.beside import SAID, Beside
 from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.report.figures import FIGURES
@@ -19,17 +20,17 @@ from pytest_archbench.report.provenance import EVALUATED, RUNNING, evaluation, w
 
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
-FAILED_SHARE, IMPROVED_SHARE, DUELS_SHARE, KNOWN_SHARE, TABLE_SHARE = 15_000, 4_000, 7_000, 7_000, 16_000
-ACCOUNT_SHARE = 4_000
+FAILED_SHARE, IMPROVED_SHARE, DUELS_SHARE, KNOWN_SHARE, TABLE_SHARE = 15_000, 4_000, 5_000, 5_000, 15_000
+ACCOUNT_SHARE, SKIPPED_SHARE, BESIDE_SHARE = 3_000, 2_000, 4_000
 LONGEST_NAME, LONGEST_SENTENCE, MOST_NAMES = 80, 400, 20
 SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory", "train_accuracy", "valid_accuracy")
 
 
-def summary(run: Run, networks: pd.DataFrame) -> str:
+def summary(run: Run, networks: pd.DataFrame, near: Beside | None = None) -> str:
     """What failed and the ``networks`` of the run, in less than ``LIMIT`` bytes of UTF-8."""
     found = findings(run)
-    verdicts = (_head(run, found), _failed(found), _improved(found), _duels(found), _known(found))
-    sections = (*verdicts, _chart(networks), _table(networks), _accounts(networks))
+    verdicts = (_head(run, found), _failed(found), _improved(found), _duels(found), _known(found), _skipped(found))
+    sections = (*verdicts, _chart(networks), _table(networks), _accounts(networks), _beside(near))
     return "\n".join(line for section in sections for line in section) + "\n"
 
 
@@ -94,6 +95,18 @@ def _known(found: Findings) -> Iterator[str]:
     yield ""
 
 
+def _skipped(found: Findings) -> Iterator[str]:
+    if not found.skipped:
+        return
+    yield f"<details><summary>Skipped ({sum(found.skipped.values())})</summary>"
+    yield ""
+    lines = [f"- {count} × {sentence(reason)}" for reason, count in found.skipped.items()]
+    yield from fitting(lines, SKIPPED_SHARE, "- and {} more")
+    yield ""
+    yield "</details>"
+    yield ""
+
+
 def _chart(frame: pd.DataFrame) -> Iterator[str]:
     chart = FIGURES["ball_chart"]
     if not chart.lacking(frame):
@@ -138,6 +151,24 @@ def _accounts(frame: pd.DataFrame) -> Iterator[str]:
         lines = [f"- {sentence(said)}: {_names([*names])}" for said, names in of.items()]
         lines += [f"- {RUNNING['train_accuracy']}"] if measured_here["training_of"].notna().any() else []
         yield from fitting(lines, ACCOUNT_SHARE, "- and {} more")
+
+
+def _beside(near: Beside | None) -> Iterator[str]:
+    """The first table of what was published on other devices; the others are on the page and in a file."""
+    if near is None or not near.comparisons:
+        return
+    first, *others = near.comparisons
+    yield ""
+    yield f"<details><summary>Beside published devices: {escaped(first.title)}</summary>"
+    yield ""
+    yield SAID + (" More of them: `tables/beside_published.csv`." if others else "")
+    yield ""
+    yield "| Network | " + "".join(f"{escaped(_short(name))} | " for name, _ in first.heads)
+    yield "| --- |" + " ---: |" * len(first.heads)
+    rows = [f"| {code(name)} | " + "".join(f"{cell.text} | " for cell in cells) for name, cells in first.rows]
+    yield from fitting(rows, BESIDE_SHARE, "\nand {} more")
+    yield ""
+    yield "</details>"
 
 
 def _told(record: Record) -> Iterator[str]:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test test-slow lint race race-accuracy race-noise race-memory race-report clean help
+.PHONY: bench test test-slow test-cuda lint race race-accuracy race-noise race-memory race-report clean help
 
 bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
 	$(BIN)/pytest --archbench --device=cpu
@@ -14,6 +14,9 @@ test: $(INSTALLED) ## the project's own tests
 
 test-slow: $(INSTALLED) ## the tests that take minutes: both whole registries, long runs
 	$(BIN)/pytest -ra -m slow
+
+test-cuda: $(INSTALLED) ## the tests that need an NVIDIA GPU
+	$(BIN)/pytest -ra -m cuda
 
 lint: $(INSTALLED) ## style and types
 	$(BIN)/ruff check .

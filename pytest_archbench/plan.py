@@ -238,10 +238,13 @@ def _absent(metrics: Iterable[str], places: Iterable[Device]) -> list[str]:
 
 
 def _reasons(metrics: Iterable[str], place: Device) -> list[str]:
-    """``energy, power (no sensor: ...)`` for each reason why metrics do not exist on a device."""
+    """``energy, power (nothing tells the energy of cpu)`` for each reason why metrics do not exist on a device.
+
+    What was looked for is said where they are asked for by name.
+    """
     found: dict[str, list[str]] = {}
     for metric in metrics:
-        if reason := obstacle(meter_of(metric), metric, place.name):
+        if reason := obstacle(meter_of(metric), metric, place.name).partition(": ")[0]:
             found.setdefault(reason, []).append(metric)
     return [f"{', '.join(names)} ({reason})" for reason, names in found.items()]
 

@@ -13,6 +13,8 @@ from pytest_archbench import devices
 from pytest_archbench.devices import NoDevice, recording
 from pytest_archbench.environment import environment
 from pytest_archbench.environment.reading import ROOT
+from pytest_archbench.power import finding
+from pytest_archbench.power.sensors import NoSensor
 from pytest_archbench.records import Device
 from pytest_archbench.units import readable
 
@@ -49,7 +51,7 @@ def device(context: click.Context, as_json: bool, root: Path) -> None:
         click.echo(json.dumps({"host": host, "devices": {kind: devices.plain(each) for kind, each in found.items()}}))
         return
     for kind, each in found.items():
-        for line in _lines(kind, each, found):
+        for line in _lines(kind, each, found, root):
             click.echo(line)
     for line in _block("host", "", _flat(host)) if host else ():
         click.echo(line)
@@ -73,14 +75,23 @@ def record(folder: Path, root: Path) -> None:
     click.echo(f"{click.format_filename(folder)}: {made.files} files; archbench device --root {folder} reads them")
 
 
-def _lines(kind: str, found: Device | NoDevice, others: Mapping[str, Device | NoDevice]) -> Iterator[str]:
-    """A device with its facts; one that is listed under its own kind already, by that alone."""
+def _lines(kind: str, found: Device | NoDevice, others: Mapping[str, Device | NoDevice], root: Path) -> Iterator[str]:
+    """A device with its facts, and what tells its energy; one that is listed under its own kind, by that alone."""
     if isinstance(found, NoDevice):
         yield f"{kind:8} not here: {found.args[0]}"
     elif found.name != kind and found.name in others:
         yield f"{kind:8} {found.name}"
     else:
-        yield from _block(kind, found.model, _flat(found.fingerprint))
+        yield from _block(kind, found.model, {**_flat(found.fingerprint), "energy": _energy(found.name, root)})
+
+
+def _energy(device: str, root: Path) -> str:
+    """What tells a device's energy, or why nothing does."""
+    try:
+        sensor = finding.find(device, root)
+    except NoSensor as reason:
+        return f"not told: {str(reason).partition(': ')[2]}"
+    return f"{sensor.name}: {sensor.covers}, {sensor.kind}"
 
 
 def _block(title: str, model: str, facts: Mapping[str, Any]) -> Iterator[str]:

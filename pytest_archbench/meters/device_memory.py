@@ -17,8 +17,8 @@ BY_PROCESS = "as the driver accounts for the process"
 BY_GROWTH = "as the device's memory in use grew meanwhile, whoever used it"
 
 
-def _elsewhere(metric: str, device: str) -> str:
-    return "" if torch_device(device).startswith("cuda") else f"{metric} exists on cuda alone"
+def _elsewhere(_metric: str, device: str) -> str:
+    return "" if torch_device(device).startswith("cuda") else "exists on cuda alone"
 
 
 @meter(
@@ -44,7 +44,7 @@ def device_memory(architecture: Architecture, conditions: Conditions, _settings:
     Raises: CannotMeasure on another device than CUDA, and where NVIDIA's driver does not tell.
     """
     if reason := _elsewhere("device_memory", conditions.device):
-        raise CannotMeasure(reason)
+        raise CannotMeasure(f"it {reason}")
     before = {gpu.uuid: gpu.used_memory() for gpu in nvml.every()}  # before torch makes a context
     import torch
 

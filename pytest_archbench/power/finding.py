@@ -14,10 +14,10 @@ Candidate = Callable[[str, Path], Sensor]
 CANDIDATES: dict[str, tuple[Candidate, ...]] = {
     "cpu": (rapl.packages, boards.module, zeus.apple_chip),
     "cuda": (gpus.board, boards.module, zeus.amd_gpu),
-    "jetson": (gpus.board, boards.module),
+    "jetson": (boards.module, gpus.board),
     "mps": (zeus.apple_chip,),
 }
-"""A Jetson's GPU shares the board's rails; its driver tells the energy of the GPU alone, where it tells any."""
+"""A Jetson is asked for as a whole, and its rails tell that; its driver tells of the GPU alone, where it tells any."""
 
 
 def find(device: str, root: Path = Path("/")) -> Sensor:

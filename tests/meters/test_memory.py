@@ -160,7 +160,7 @@ def test_memory_that_another_engine_holds_is_not_torchs_to_tell() -> None:
 
 
 def test_whole_device_memory_exists_on_cuda_alone() -> None:
-    with pytest.raises(CannotMeasure, match="device_memory exists on cuda alone"):
+    with pytest.raises(CannotMeasure, match="it exists on cuda alone"):
         device_memory.device_memory(Architecture("net", "test", Keeps, (4,)), Conditions("cpu"), Settings())
 
 

@@ -18,7 +18,7 @@ import tomli
 from pytest_archbench import places
 from pytest_archbench.baselines import BaselineError
 from pytest_archbench.records import Baseline
-from pytest_archbench.registry import UnknownName, near
+from pytest_archbench.registry import near
 
 Kind = Literal["gpu", "board", "cpu", "phone"]
 Text = tuple[str, str]
@@ -109,18 +109,9 @@ def find(devices: Iterable[Reference], name: str) -> Reference | None:
 
 
 def spelt(devices: Iterable[Reference], name: str, present: Collection[str]) -> str:
-    """``name`` as the figures at hand call that device: a short name becomes what ``present`` has of its texts.
-
-    Raises: UnknownName for a short name of which they have none.
-    """
-    devices = tuple(devices)
+    """``name`` as the figures at hand call that device: a short name becomes what ``present`` has of its texts."""
     found = None if name in present else find(devices, name)
-    if found is None:
-        return name
-    printed = next((text for text in found.printed if text in present), None)
-    if printed is None:
-        raise UnknownName(f"--device: {found.name} is of {found.source}: take its figures, --published {found.source}")
-    return printed
+    return next((text for text in found.printed if text in present), name) if found else name
 
 
 def _device(path: Path, text: str, name: str, table: Any) -> Reference:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pytest_archbench.cli import catalogue, choosing, comparing, devices, merging, past, reports, scripts
+from pytest_archbench.cli import catalogue, choosing, comparing, devices, merging, past, references, reports, scripts
 
 
 @click.group()
@@ -17,6 +17,7 @@ for command in (
     *devices.COMMANDS,
     *reports.COMMANDS,
     *choosing.COMMANDS,
+    *references.COMMANDS,
     *comparing.COMMANDS,
     *past.COMMANDS,
     *merging.COMMANDS,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pytest_archbench import store
+from pytest_archbench import references, store
 from pytest_archbench.baselines import Published
 from pytest_archbench.bounds import BOUNDS, Bound
+from pytest_archbench.cli.references import published_devices
 from pytest_archbench.cli.terminal import measured, number, or_say, printable, require_sources, table
 from pytest_archbench.plan import packaged_figures
 
@@ -58,7 +59,12 @@ def _demands(command: C) -> C:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), required=False)
-@click.option("--device", default="", help="Where it is to run: a name or a part of one (may be left out if only one).")
+@click.option(
+    "--device",
+    default="",
+    help="Where it is to run: a name or a part of one (may be left out if only one), or a published device by its short"
+    " name, as archbench references lists them.",
+)
 @click.option("--batch-size", default=1, show_default=True, type=click.IntRange(min=1), help="Images at a time.")
 @_demands
 @click.option(
@@ -87,9 +93,12 @@ def recommend(
     from pytest_archbench.report.choice import choose, place
 
     bounds = {key: value for key in BOUNDS if (value := demanded[key]) is not None}
+    published, devices = or_say(published_devices)
+    if asked := references.find(devices, device):
+        sources = (*sources, asked.source)
     paths = [run] if run else [] if sources else [Path("reports")]
-    networks, failures = or_say(lambda: _networks(paths, sources, packaged_figures()))
-    there = or_say(lambda: place(networks, device, batch_size))
+    networks, failures = or_say(lambda: _networks(paths, sources, published))
+    there = or_say(lambda: place(networks, references.spelt(devices, device, set(networks["device"])), batch_size))
     click.echo(FORMS[form](choose(networks, bounds, there, batch_size, failures), everything), nl=False)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from pytest_archbench.files import write_atomically
 from pytest_archbench.records import Baseline
 from pytest_archbench.references import Reference, packaged
-from pytest_archbench.report import beside, conclusions, frames, page, paper, press, tables, text, web
+from pytest_archbench.report import beside, conclusions, findings, frames, page, paper, press, tables, text, web
 from pytest_archbench.report.drawing import Axis
 from pytest_archbench.report.figures import FIGURES, balls, bars, bars_by_device, bars_by_input, dots, lines
 from pytest_archbench.report.frames import Run
@@ -74,7 +74,8 @@ def render(run: Run, out: Path, literature: Literature | None = None, give: Give
     styles = looks(networks)
     owns = owned(given, networks, styles)
     charts = [*FIGURES.values(), *(each.chart for each in owns if each.chart)]
-    insets = [page.Inset(chart.name, chart.title, chart.lacking(networks)) for chart in charts]
+    reasons = findings.left_out(run.header)
+    insets = [page.Inset(chart.name, chart.title, chart.lacking(networks, reasons)) for chart in charts]
     drawn = [(chart, chart(networks)) for chart, inset in zip(charts, insets, strict=True) if not inset.lacking]
     payload = web.payload(networks, styles, [(chart.name, chart.title, drawing) for chart, drawing in drawn])
     made = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -72,10 +73,19 @@ REPEATED = ("image_latency", "image_rate")
 TABLED = tuple(key for key in COLUMNS if key not in REPEATED)
 
 
-def remedy(keys: Iterable[str]) -> str:
-    """What to do about quantities that are absent: a command in backticks, nothing where others give them."""
-    metrics = ",".join(COLUMNS[key].metric for key in keys if COLUMNS[key].metric)
-    return f"To measure: `pytest --archbench --archbench-metric={metrics}`." if metrics else ""
+def remedy(keys: Iterable[str], left_out: Iterable[str] = ()) -> str:
+    """What to do about quantities that are absent: a command in backticks, nothing where others give them, or where
+    one of the sentences ``left_out`` says why the run could not measure them.
+    """
+    metrics = [COLUMNS[key].metric for key in keys if COLUMNS[key].metric]
+    metrics = [metric for metric in metrics if not naming([metric], left_out)]
+    return f"To measure: `pytest --archbench --archbench-metric={','.join(metrics)}`." if metrics else ""
+
+
+def naming(metrics: Iterable[str], sentences: Iterable[str]) -> list[str]:
+    """The sentences that speak of any of the metrics by name."""
+    wanted = set(metrics)
+    return [each for each in sentences if wanted.intersection(re.findall(r"\w+", each))]
 
 
 def counted(number: int, noun: str) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from pytest_archbench.registry import Registry
 from pytest_archbench.report import fits
 from pytest_archbench.report.cells import legible
-from pytest_archbench.report.columns import COLUMNS, counted, remedy
+from pytest_archbench.report.columns import COLUMNS, counted, naming, remedy
 from pytest_archbench.report.drawing import EPOCH, Axis, Drawing, Panel
 from pytest_archbench.report.frames import CONDITIONS, MEASURED, NETWORK, side, variant
 from pytest_archbench.report.provenance import ON_THE_WAY, RUNNING, contests, points
@@ -47,8 +47,11 @@ class Chart:
     draw: Draw
     otherwise: str = ""
 
-    def lacking(self, frame: pd.DataFrame) -> str:
-        """What keeps the figure from being drawn and what helps; empty where it can be drawn."""
+    def lacking(self, frame: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
+        """What keeps the figure from being drawn and what helps; empty where it can be drawn.
+
+        ``left_out`` are the sentences of the run about what it could not measure, and why.
+        """
         rows = usable(frame, self.needs)
         if not rows.empty:
             drawing = self.draw(rows)
@@ -60,7 +63,9 @@ class Chart:
         names = ", ".join(COLUMNS[key].name for key in absent or self.needs)
         if not absent:
             return f"{self.title}: no network of this run has all of {names}."
-        return f"{self.title}: this run has no {names}. {remedy(absent)}"
+        reasons = "; ".join(naming([COLUMNS[key].metric for key in absent if COLUMNS[key].metric], left_out))
+        told = f": {reasons}" if reasons else ""
+        return f"{self.title}: this run has no {names}{told}. {remedy(absent, left_out)}".rstrip()
 
     @classmethod
     def of(cls, name: str, title: str, drawing: Drawing) -> Chart:

@@ -119,3 +119,9 @@ def commit(header: Mapping[str, Any]) -> str:
         return "commit unknown"
     dirty = header.get("dirty")
     return f"commit {name}" + (CHANGES[dirty] if isinstance(dirty, bool) else ", unknown whether with changes")
+
+
+def left_out(header: Mapping[str, Any]) -> list[str]:
+    """What the run says that it could not measure, and why: ``on cpu: energy (no sensor: ...)``."""
+    said = header.get("left_out")
+    return [legible(each).replace("`", "'") for each in said if isinstance(each, str)] if isinstance(said, list) else []

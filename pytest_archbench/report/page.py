@@ -22,8 +22,8 @@ from pytest_archbench.report.beside import SAID, Beside
 from pytest_archbench.report.cells import legible
 from pytest_archbench.report.choice import UNDER, failures, stands
 from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
-from pytest_archbench.report.findings import Record, commit, findings, place
-from pytest_archbench.report.frames import CONDITIONS, MEASURED, VARIED, Run, cases
+from pytest_archbench.report.findings import Record, commit, findings, left_out, place
+from pytest_archbench.report.frames import CONDITIONS, MEASURED, VARIED, Run, cases, variant
 from pytest_archbench.report.plotting import digest, library
 from pytest_archbench.report.provenance import account, with_interval
 from pytest_archbench.report.sheets import Extra, Sheet
@@ -137,7 +137,9 @@ def html(
             holds=HOLDS,
             near=near,
             said_of_devices=SAID,
-            table=table(networks),
+            variants=any(map(variant, networks[list(VARIED)].to_dict("records"))),
+            table=table(networks, left_out(run.header)),
+            left_out=left_out(run.header),
             header=header(run.header),
             addresses={legible(name): address for name, address in sources.items() if is_web(address)},
             place=place,
@@ -222,7 +224,7 @@ def _summary(run: Run, networks: pd.DataFrame) -> str:
     others = ", ".join(dict.fromkeys(_text(origin) for origin in networks["origin"] if origin != MEASURED))
     if others and not run.rows:
         return f"{counted(networks['architecture'].nunique(), 'network')} as published: {clip(others)}"
-    devices = ", ".join(sorted({legible(device) for device in measured_here["device"]})) or "no device"
+    devices = "; ".join(sorted({legible(device) for device in measured_here["device"]})) or "no device"
     return (
         f"Run {clip(run.header.get('run')) or 'without a name'} · {clip(commit(run.header))} · "
         f"{counted(measured_here['architecture'].nunique(), 'network')} on {clip(devices)} · "
@@ -233,7 +235,8 @@ def _summary(run: Run, networks: pd.DataFrame) -> str:
 def header(given: Mapping[str, Any]) -> list[tuple[str, list[Fact]]]:
     """The journal's first line as (heading, facts): the run, its environment, each device."""
     devices = found if isinstance(found := given.get("devices"), Mapping) else {}
-    plain = {key: value for key, value in given.items() if key not in ("environment", "devices")}
+    elsewhere = ("environment", "devices", "left_out")
+    plain = {key: value for key, value in given.items() if key not in elsewhere}
     parts = [("Run", plain), ("Environment", given.get("environment") or {})]
     parts += [(f"Device {clip(name)}", facts) for name, facts in devices.items()]
     return [(heading, facts) for heading, part in parts if (facts := flat(part))]
@@ -248,8 +251,10 @@ def flat(value: object, key: str = "") -> list[Fact]:
     return [fact for name, part in value.items() for fact in flat(part, f"{key}.{legible(name)}".lstrip("."))]
 
 
-def table(networks: pd.DataFrame) -> Table:
-    """The frame of networks as cells, a number beside its text so that the page sorts by the number."""
+def table(networks: pd.DataFrame, reasons: Sequence[str] = ()) -> Table:
+    """The frame of networks as cells, a number beside its text so that the page sorts by the number. ``reasons`` say
+    what could not be measured.
+    """
     present = [key for key in TABLED if networks[key].notna().any()]
     conditions = [key for key in CONDITIONS if key in ALWAYS or _differs(networks, key)]
     sourced = [key for key in ("top1", "top5") if key in present]
@@ -275,7 +280,7 @@ def table(networks: pd.DataFrame) -> Table:
         for record in networks.to_dict("records")
     ]
     absent = [key for key in TABLED if key not in present]
-    return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(absent))
+    return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(absent, reasons))
 
 
 def _differs(networks: pd.DataFrame, key: str) -> bool:

@@ -13,7 +13,7 @@ from pytest_archbench.report.beside import SAID, Beside
 from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.report.figures import FIGURES
-from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, place
+from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, left_out, place
 from pytest_archbench.report.frames import MEASURED, Run
 from pytest_archbench.report.palette import looks
 from pytest_archbench.report.provenance import EVALUATED, RUNNING, evaluation, with_interval
@@ -21,7 +21,7 @@ from pytest_archbench.report.provenance import EVALUATED, RUNNING, evaluation, w
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
 FAILED_SHARE, IMPROVED_SHARE, DUELS_SHARE, KNOWN_SHARE, TABLE_SHARE = 15_000, 4_000, 5_000, 5_000, 15_000
-ACCOUNT_SHARE, SKIPPED_SHARE, BESIDE_SHARE = 3_000, 2_000, 4_000
+ACCOUNT_SHARE, SKIPPED_SHARE, BESIDE_SHARE, LEFT_OUT_SHARE = 3_000, 2_000, 4_000, 2_000
 LONGEST_NAME, LONGEST_SENTENCE, MOST_NAMES = 80, 400, 20
 SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory", "train_accuracy", "valid_accuracy")
 
@@ -47,6 +47,10 @@ def _head(run: Run, found: Findings) -> Iterator[str]:
         yield "|" + " ---: |" * len(found.counts)
         yield "| " + " | ".join(str(count) for count in found.counts.values()) + " |"
         yield ""
+    if reasons := left_out(run.header):
+        yield from fitting(
+            [f"Not measured: {sentence(reason)}.\n" for reason in reasons], LEFT_OUT_SHARE, "and {} more\n"
+        )
 
 
 def _failed(found: Findings) -> Iterator[str]:

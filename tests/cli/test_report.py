@@ -23,8 +23,9 @@ def test_a_run_is_drawn_beside_its_journal(tmp_path: Path) -> None:
     journal(tmp_path / REPORTS, 1, macs(1814073344), latency(0.02))
     ran = archbench(tmp_path, "report")
     assert (ran.returncode, ran.stderr) == (0, "")
-    *written, folder = ran.stdout.splitlines()
+    *written, tables, folder = ran.stdout.splitlines()
     assert {"reports/index.html", "reports/summary.md"} <= set(written)
+    assert tables == "reports/tables/ (1 file)"  # what was published of the network on other devices
     assert all((tmp_path / path).is_file() for path in written)
     drawn = [path.name for path in (tmp_path / "reports/figures").iterdir()]
     assert folder == f"reports/figures/ ({len(drawn)} files)"

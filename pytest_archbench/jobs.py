@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from pytest_archbench.meters import METERS, CannotMeasure, Part, Readings, timing
 from pytest_archbench.meters.latency import Side, Stopwatch
 from pytest_archbench.meters.running import WrongOutput, release
+from pytest_archbench.nvml import Lost
+from pytest_archbench.power.sensors import SensorLost
 from pytest_archbench.protocols import Missing, Unusable
 from pytest_archbench.records import Architecture, Conditions, Settings, Status
 
@@ -147,7 +149,9 @@ def failure(error: BaseException) -> Failure:
     """What an exception means for its case."""
     if isinstance(error, CannotMeasure | Missing):
         return Failure("skipped", str(error))
-    if isinstance(error, Unusable | WrongOutput):
+    if isinstance(error, Lost):
+        return Failure("crashed", f"the GPU is lost: {error}")
+    if isinstance(error, Unusable | WrongOutput | SensorLost):
         return Failure("failed", str(error))
     said = f"{type(error).__name__}: {error}"
     status: Status = next((status for sign, status in SIGNS.items() if sign in said), "failed")

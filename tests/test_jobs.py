@@ -13,7 +13,11 @@ from torch import nn
 
 from pytest_archbench.jobs import SIGNS, VERBS, Failure, Job, Stand, failure, perform
 from pytest_archbench.meters import METERS, CannotMeasure, Meter, Part
+from pytest_archbench.meters.running import WrongOutput
 from pytest_archbench.meters.timing import BURSTS_PER_PLACE, Round
+from pytest_archbench.nvml import Lost
+from pytest_archbench.power.gpus import GpuLost
+from pytest_archbench.power.sensors import SensorLost
 from pytest_archbench.protocols import Missing, Unusable
 from pytest_archbench.records import Architecture, Conditions, Reading, Settings, Status
 
@@ -46,6 +50,23 @@ def test_it_measures(metric: str) -> None:
     answer = ask(Stand(), "measure", job(meter=metric))
     assert set(answer) == set(METERS[metric].metrics)
     assert all(isinstance(reading, Reading) for reading in answer.values())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (Lost("GPU x: fell off the bus"), "crashed", "the GPU is lost: GPU x: fell off the bus"),
+        (
+            GpuLost("NVML power: GPU x: fell off the bus"),
+            "crashed",
+            "the GPU is lost: NVML power: GPU x: fell off the bus",
+        ),
+        (SensorLost("rail VDD_IN is gone"), "failed", "rail VDD_IN is gone"),
+        (WrongOutput("bfloat16: far off"), "failed", "bfloat16: far off"),
+    ],
+)
+def test_what_is_lost_is_told_apart(error: Exception, status: Status, message: str) -> None:
+    assert failure(error) == Failure(status, message)
 
 
 def test_a_network_is_held_until_it_is_let_go() -> None:

@@ -13,6 +13,10 @@ PERIOD = 0.1
 short window says little. Source: Yang, Adamek and Armour, Part-time Power Measurements, 2023 (arXiv 2312.02741)."""
 
 
+class GpuLost(SensorLost, nvml.Lost):
+    """The sensor is lost because its GPU is."""
+
+
 def board(device: str, _root: Path) -> Sensor:
     """The GPU that torch calls by this name. Raises: NoSensor."""
     try:
@@ -43,7 +47,9 @@ def _told(name: str, read: Callable[[], float]) -> Callable[[], float]:
     def told() -> float:
         try:
             return read()
-        except (nvml.NoNvml, nvml.Lost) as reason:
+        except nvml.NoNvml as reason:
             raise SensorLost(f"{name}: {reason}") from None
+        except nvml.Lost as reason:
+            raise GpuLost(f"{name}: {reason}") from None
 
     return told

@@ -17,7 +17,6 @@ from pytest_archbench.baselines import Published
 from pytest_archbench.bounds import BOUNDS, Bound
 from pytest_archbench.cli.references import published_devices
 from pytest_archbench.cli.terminal import measured, number, or_say, printable, require_sources, table
-from pytest_archbench.plan import packaged_figures
 
 if TYPE_CHECKING:
     import pandas as pd

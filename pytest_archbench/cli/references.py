@@ -59,14 +59,18 @@ def _table(devices: list[Listed]) -> str:
 
 
 def _said(each: Listed) -> str:
-    """``latency, throughput at batch 1, 2``"""
-    sizes = sorted({size for sizes in each.batch_sizes.values() for size in sizes})
-    batches = f"batch {', '.join(map(str, sizes))}" if sizes else "a batch size that is not stated"
+    """``latency, throughput at batch 1 to 64``"""
+    sizes = {size for sizes in each.batch_sizes.values() for size in sizes}
+    ends = " to ".join(map(str, dict.fromkeys([min(sizes), max(sizes)]))) if sizes else ""
+    batches = f"batch {ends}" if ends else "a batch size that is not stated"
     return f"{', '.join(each.batch_sizes)} at {batches}"
 
 
 def _json(devices: list[Listed]) -> str:
-    return json.dumps([asdict(each.device) | {"batch_sizes": each.batch_sizes} for each in devices], indent=1) + "\n"
+    """What a source does not state is null."""
+    stated = [{key: value or None for key, value in asdict(each.device).items()} for each in devices]
+    found = [facts | {"batch_sizes": each.batch_sizes} for facts, each in zip(stated, devices, strict=True)]
+    return json.dumps(found, indent=1) + "\n"
 
 
 FORMS: Mapping[str, Callable[[list[Listed]], str]] = {"table": _table, "json": _json}

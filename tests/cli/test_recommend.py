@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,50 @@ def test_what_is_no_number_in_a_foreign_journal_was_not_measured(folder: Path) -
     found = answer("foreign.jsonl", "--max-latency=2s")
     assert found["ranked"] == []
     assert [each["reasons"] for each in found["excluded"]] == [["latency not measured"]]
+
+
+def test_a_variant_is_chosen_by_its_name_and_the_device_itself_without(folder: Path) -> None:
+    half: dict[str, Any] = {"architecture": "resnet18", "topology": "resnet18"}
+    quick = row("latency", "s", 0.004, **half)
+    quick["conditions"] = {**quick["conditions"], "dtype": "bfloat16"}
+    journal(folder / "two.jsonl", 2, row("latency", "s", 0.02, **half), quick)
+    assert answer("two.jsonl")["ranked"][0]["latency"] == 0.02
+    assert answer("two.jsonl", "--device=cpu")["device"] == "cpu"
+    chosen = answer("two.jsonl", "--device=bfloat16")
+    assert (chosen["device"], chosen["ranked"][0]["latency"]) == ("cpu, bfloat16", 0.004)
+    assert chosen["ranked"][0]["conditions"]["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--device=titan-xp"],
+        ["--device=Titan-XP", "--published=bianco2018"],
+        ["reports", "--device=titan-xp"],
+    ],
+)
+def test_a_published_device_has_a_short_name(folder: Path, arguments: list[str]) -> None:
+    """Table 1 (a) of Bianco et al. prints 1.79 ms for ResNet-18 at batch 1."""
+    found = answer(*arguments, "--max-latency=1.8ms")
+    assert found["device"] == TITAN
+    assert [each["network"] for each in found["ranked"] if each["network"].startswith("resnet")] == ["resnet18"]
+    assert found["ranked"][0]["origin"] == "bianco2018"
+    resnet = next(each for each in found["ranked"] if each["network"] == "resnet18")
+    assert resnet["latency"] == pytest.approx(1.79e-3)
+
+
+def test_short_names_are_listed_with_what_was_published() -> None:
+    lines = CliRunner().invoke(main, ["references"]).stdout.splitlines()
+    assert lines[0].split() == ["name", "device", "kind", "source", "published", "conditions"]
+    titan = next(line for line in lines if line.startswith("titan-xp "))
+    assert re.split(" {2,}", titan) == [
+        *("titan-xp", "NVIDIA Titan Xp", "gpu", "bianco2018"),
+        *("latency, throughput, peak_memory at batch 1 to 64", "float32, PyTorch, cuDNN 5.1, CUDA 9.0"),
+    ]
+    assert any("tesla-k80" in line and "at a batch size that is not stated" in line for line in lines)
+    found = {
+        each["name"]: each for each in json.loads(CliRunner().invoke(main, ["references", "--format=json"]).stdout)
+    }
+    assert found["i9-10940x"]["batch_sizes"] == {"latency": [1], "throughput": [1]}
+    assert (found["i9-10940x"]["runtime"], found["pixel-1"]["dtype"]) == ("torch.compile", None)
+    assert len(found) == len(lines) - 1

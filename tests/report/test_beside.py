@@ -183,6 +183,15 @@ def test_nothing_stands_beside_counts_or_where_no_device_is_known() -> None:
     assert beside.of(frames.networks(timed()), [figure("a card", 0.005)], [BOARD]) is None
 
 
+def test_where_nothing_compares_the_page_says_so() -> None:
+    near = found(timed(), figure("a card", 0.4, 128))
+    assert near.comparisons == ()
+    page = html_of(timed(), near=near)
+    assert "Nothing of what was measured was published for these devices at the same input and batch size." in page
+    assert "and not compared: card (time per image at batch 128)." in page
+    assert "Beside published devices" not in text.summary(timed(), frames.networks(timed()), near)
+
+
 def literature(*figures: Baseline, shown: tuple[str, ...] = ()) -> Literature:
     return Literature(figures, {"bianco2018": "https://example.org/bianco"}, shown=shown)
 

@@ -13,7 +13,9 @@ from page_data import frame_of, html_of
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 from report_data import EVIL, HEADER, Run, evaluated, many, published, row, small, trained, verdict
 
-from pytest_archbench.report import frames
+from pytest_archbench.records import Baseline
+from pytest_archbench.references import Reference
+from pytest_archbench.report import beside, frames
 from pytest_archbench.report.choice import choose, failures
 
 pytestmark = pytest.mark.browser
@@ -620,3 +622,28 @@ def test_curves_and_intervals_are_drawn_and_say_what_they_are_of(visit: Open, tm
     reach = bar["error_x"]["array"] + bar["error_x"]["arrayminus"]
     assert reach == pytest.approx([1.0, 1.0])
     assert "Top-1: <b>95.00 % (94.00 to 96.00)</b><br>on digits, 360 images<br>weights net_a.pth" in bar["hovertext"][0]
+
+
+def test_published_devices_scroll_beside_names_that_stay(visit: Open, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """On a phone: the page is as wide as the screen, the table scrolls in its box, and each line keeps its name."""
+    devices = [Reference(f"card-{index}", "A Card", "gpu", "paper", (f"card {index}",)) for index in range(9)]
+    names = [f"network_{index}" for index in range(44)]
+    run = Run(HEADER, tuple(row(name, "latency", 0.01) for name in names))
+    figures = [
+        Baseline(name, "latency", 0.005, 5e-6, "s", "5.00", "ms", "paper", "Table 1, Net", "", 224, f"card {index}", 1)
+        for name in names
+        for index in range(9)
+    ]
+    near = beside.of(frames.networks(run), figures, devices)
+    tab = visit(
+        written(tmp_path_factory.mktemp("beside"), html_of(run, near=near)), viewport={"width": 390, "height": 844}
+    )
+    box = tab.locator("#beside .scroll")
+    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth && box.scrollHeight > box.clientHeight")
+    box.evaluate("box => box.scrollTo(box.scrollWidth, box.scrollHeight)")
+    last = box.locator("tbody tr").last.locator("th")
+    left = "cell => cell.getBoundingClientRect().left - cell.closest('.scroll').getBoundingClientRect().left"
+    assert abs(last.evaluate(left)) <= 2
+    assert last.evaluate("cell => cell.getBoundingClientRect().height") < 60, "the name is not broken letter by letter"
+    assert tab.locator("#beside thead th").last.inner_text().split("\n") == ["card-8", "dtype not stated"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -61,17 +62,24 @@ class Archbench:
             self._conclude_bout(case, session, session.arena)
             return
         measurement = session.recorded.get(case) or session.runner.measure(case, watch=self._watch(session, case))
-        own = session.yardsticks.verdicts(measurement)
-        noisy = measurement.unit in PROCESS_BIAS and not measurement.protocol  # hours of training are not repeated
-        if noisy and any(verdict.outcome == "regressed" for verdict in own):
-            self._record(measurement, tuple(map(_unconfirmed, own)), case.architecture)
-            measurement = session.runner.measure(case, afresh=True)
-            own = session.yardsticks.verdicts(measurement)
+        measurement, own = self._by_the_past(session, case, measurement)
         verdicts = (*_published(session, case, measurement), *own)
         self._record(measurement, verdicts, case.architecture)
         replay.into_benchmark(self._request, measurement)
         further = case.conditions.batch_size > min(session.plan.options.batch_size)
         _conclude(measurement, verdicts, ends_series=further and measurement.status == "oom")
+
+    def _by_the_past(
+        self, session: Session, case: Case, measurement: Measurement
+    ) -> tuple[Measurement, tuple[Verdict, ...]]:
+        """The verdicts by promoted values and earlier runs; a first alarm about what is noisy is measured once more."""
+        own = session.yardsticks.verdicts(measurement)
+        noisy = measurement.unit in PROCESS_BIAS and not measurement.protocol  # hours of training are not repeated
+        if not noisy or all(verdict.outcome != "regressed" for verdict in own):
+            return measurement, own
+        self._record(measurement, tuple(map(_unconfirmed, own)), case.architecture)
+        measurement = session.runner.measure(case, afresh=True)
+        return measurement, session.yardsticks.verdicts(measurement)
 
     def _watch(self, session: Session, case: Case) -> Watch:
         """Tells how far a long measurement is, and whether its verdicts are certain at the risk that was allowed."""
@@ -163,30 +171,42 @@ class Archbench:
     def _check_counts(self, own: Architecture, expected: Mapping[str, int]) -> dict[str, Number]:
         __tracebackhide__ = True
         counted = _count(own)
-        verdicts = {metric: _equal(counted[metric], value) for metric, value in expected.items()}
+        stated = {metric: _equal(counted[metric], value) for metric, value in expected.items()}
+        wrong = [verdict.reason for verdict in stated.values() if verdict.outcome != "passed"]
         for metric, measurement in counted.items():
-            self._record(measurement, (verdicts[metric],) if metric in verdicts else (), own)
-        if wrong := [v.reason for v in verdicts.values() if v.outcome != "passed"]:
+            past = self._session.yardsticks.verdicts(measurement) if self._session is not None else ()
+            self._record(measurement, (*([stated[metric]] if metric in stated else []), *past), own)
+            wrong += [verdict.reason for verdict in past if RESULTS[verdict.outcome] == "fail"]
+        if wrong:
             pytest.fail("\n".join(wrong), pytrace=False)
         return {metric: measurement.samples[0] for metric, measurement in counted.items()}
 
     def _limited(self, own: Architecture, batch_size: int, bounds: Mapping[Limit, float]) -> list[Verdict]:
-        """A verdict for each bound on each device, journalled; a network that could not be measured fails the test, an
-        instrument that does not exist there leaves its bound inconclusive.
+        """A verdict for each bound on each device in each variant, journalled, and those of what was promoted.
+
+        A network that could not be measured fails the test. Where an instrument does not exist for one variant, the
+        others tell; where it does for none, its bound is left inconclusive.
         """
         __tracebackhide__ = True
         session = self._measuring(own, ", ".join(limit.metric for limit in bounds))
         found: list[Verdict] = []
+        absent: dict[tuple[str, str], Verdict] = {}
+        told: set[tuple[str, str]] = set()
         failures: list[Verdict] = []
-        for conditions in session.plan.conditions(own, batch_size):
-            for limit, bound in bounds.items():
-                measurement = session.runner.measure(Case(own, limit.metric, conditions))
-                verdict = limits.within(measurement, limit, bound)
-                self._record(measurement, (verdict,), own)
-                (found if measurement.status in ("ok", "skipped") else failures).append(verdict)
+        for conditions, (limit, bound) in itertools.product(session.plan.conditions(own, batch_size), bounds.items()):
+            case = Case(own, limit.metric, conditions)
+            measurement, past = self._by_the_past(session, case, session.runner.measure(case))
+            verdict = limits.within(measurement, limit, bound)
+            self._record(measurement, (verdict, *past), own)
+            failures += [each for each in past if RESULTS[each.outcome] == "fail"]
+            if measurement.status == "skipped":
+                absent.setdefault((limit.metric, conditions.device), verdict)
+            else:
+                (found if measurement.status == "ok" else failures).append(verdict)
+                told.add((limit.metric, conditions.device))
         if failures:
             pytest.fail("\n".join(verdict.reason for verdict in failures), pytrace=False)
-        return found
+        return [*found, *(verdict for place, verdict in absent.items() if place not in told)]
 
     def _raced(self, own: Architecture, other: nn.Module, batch_size: int) -> list[Verdict]:
         """A verdict on each device on ours against another model, journalled."""

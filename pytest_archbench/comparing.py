@@ -147,7 +147,7 @@ def _side(run: Run) -> _Side:
     points: dict[Case, Point] = {}
     failures: dict[Case, str] = {}
     for row in run.rows:
-        if not METRICS.owns(str(row["metric"])):
+        if not METRICS.owns(str(row["metric"])) or row["status"] == "skipped":  # nobody tried: there is no such case
             continue
         point = history.point(row, run.header)
         if point is None:

@@ -28,13 +28,19 @@ def _seconds(value: float | str) -> float:
 
 def bounds(limits: Mapping[str, Any]) -> dict[Limit, float]:
     """Keywords of ``check`` as bounds, those that are None left out. Raises: TypeError, ValueError."""
+    __tracebackhide__ = True
     if unknown := sorted(limits.keys() - LIMITS.keys()):
         raise TypeError(f"check() has no argument {unknown[0]!r}; its limits are {', '.join(LIMITS)}")
-    return {LIMITS[key]: _bound(key, value) for key, value in limits.items() if value is not None}
+    found = {}
+    for key, value in limits.items():
+        if value is not None:
+            found[LIMITS[key]] = _bound(key, value)
+    return found
 
 
 def _bound(key: str, value: Any) -> float:
     """One bound in its metric's unit, above 0 so that something can be within it. Raises: ValueError."""
+    __tracebackhide__ = True
     try:
         bound = LIMITS[key].parse(value)
     except (TypeError, ValueError, KeyError):
@@ -71,7 +77,7 @@ def _joules(value: float | str) -> float:
 
 
 LIMITS = {
-    "latency_max": Limit("latency", True, _seconds, "a time such as '20ms' or 0.02 (s)"),
+    "latency_max": Limit("latency", True, _seconds, "a time such as '20ms', '900us' or 0.02 (s)"),
     "throughput_min": Limit("throughput", False, float, "images per second such as 30"),
     "peak_memory_max": Limit("peak_memory", True, units.parse_bytes, "bytes such as '700MiB' or 1e9"),
     "energy_max": Limit("energy", True, _joules, "joules per image such as '50mJ' or 0.05 (J)"),

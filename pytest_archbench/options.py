@@ -113,7 +113,7 @@ PLACES = ("imagenet", "data", "weights")
 """Options that name folders of what accuracy is taken with."""
 
 
-_SECONDS = {"ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -158,7 +158,7 @@ def few(text: str) -> int:
 
 def duration(text: str) -> float:
     """``"10s"``, ``"500ms"``, ``"2min"`` or bare seconds -> seconds, more than 0."""
-    match = re.fullmatch(r"([0-9.]+)\s*([a-z]*)", text.strip())
+    match = re.fullmatch(r"([0-9.]+)\s*([a-zµ]*)", text.strip())
     try:
         seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     except (KeyError, ValueError):

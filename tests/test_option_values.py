@@ -17,7 +17,7 @@ from pytest_archbench.records import Settings
 BY_KEY = {option.key: option for option in OPTIONS}
 WHOLE = "expected a whole number from 1 to 2147483647"
 FOLDER = "expected a folder; the current one is called ."
-TIME = r"expected a time above 0 such as 10s, 500ms or 2min \(units: ms, s, min, m, h\)"
+TIME = r"expected a time above 0 such as 10s, 500ms or 2min \(units: us, µs, ms, s, min, m, h\)"
 FRACTION = "expected a fraction above 0 % and below 100 %, such as 1% or 0.01"
 SOME = "expected at least one value"
 
@@ -38,6 +38,8 @@ GOOD = [
     ("counter", " fvcore ", "fvcore"),
     ("time_budget", "500ms", 0.5),
     ("time_budget", "0.25 s", 0.25),
+    ("time_budget", "900us", 0.0009),
+    ("time_budget", "900 µs", 0.0009),
     ("time_budget", "3", 3.0),
     ("time_budget", "2min", 120.0),
     ("precision", "1%", 0.01),

@@ -30,7 +30,10 @@ class Listed:
 @click.command("references")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def listed(form: str) -> None:
-    """List the devices of published figures, by the short names that recommend takes."""
+    """List the devices of published figures.
+
+    Each by the short name that recommend takes, with what its source states.
+    """
     published, devices = or_say(published_devices)
     click.echo(FORMS[form]([Listed(each, _batch_sizes(each, published)) for each in devices]), nl=False)
 

@@ -25,8 +25,9 @@ HOST = ("system", "machine", "container", "virtualisation")
 host gets a new one every few weeks, and each would begin every series anew, so that a regression that falls on it is
 never seen. Not pytest or another package: none of them runs while a network is timed."""
 
-ENGINES = {"onnxruntime": ("onnxruntime",), "tensorrt": ("onnxruntime",)}
-"""The packages beside torch that run a network, by runtime."""
+ONNX_RUNTIME = ("onnxruntime", "onnxruntime-gpu")
+ENGINES = {"onnxruntime": ONNX_RUNTIME, "tensorrt": (*ONNX_RUNTIME, "tensorrt")}
+"""The packages beside torch that run a network, by runtime; for a GPU ONNX Runtime goes by another name."""
 
 VARYING = ("memory_bytes",)
 """Facts of a device that are no part of its identity: the memory that a kernel reports differs by a few pages from boot
@@ -123,6 +124,7 @@ def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mappi
         fingerprint=fingerprint(header, found.conditions.device, ENGINES.get(found.conditions.runtime, ()))
         | _protocol(found),
         outcomes=found.outcomes,
+        doubt=found.doubt,
     )
 
 
@@ -229,6 +231,7 @@ FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
         lambda value: value is None or (is_number(value) and value >= 0),
     ),
     ("outcomes", "outcomes of images, or null", lambda value: value is None or isinstance(value, Outcomes)),
+    ("doubt", "a text", lambda value: isinstance(value, str)),
     ("fingerprint", "an object of facts", lambda value: isinstance(value, Mapping) and _is_fact(value)),
 )
 """What each field of a point must be where it was read from a file."""

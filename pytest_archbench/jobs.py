@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pytest_archbench.meters import METERS, CannotMeasure, Part, Readings, timing
+from pytest_archbench.meters.agreement import WrongOutput
 from pytest_archbench.meters.latency import Side, Stopwatch
-from pytest_archbench.meters.running import WrongOutput, release
+from pytest_archbench.meters.running import release
 from pytest_archbench.nvml import Lost
 from pytest_archbench.power.sensors import SensorLost
 from pytest_archbench.protocols import Missing, Unusable
@@ -162,12 +163,20 @@ SIGNS: dict[str, Status] = {
     "OutOfMemoryError": "oom",
     "out of memory": "oom",
     "can't allocate memory": "oom",
+    "CUBLAS_STATUS_ALLOC_FAILED": "oom",
+    "CUDNN_STATUS_ALLOC_FAILED": "oom",
+    "NvMapMemAlloc": "oom",
+    "NVML_SUCCESS == r INTERNAL ASSERT": "oom",
+    "Failed to allocate memory": "oom",
+    "DEVICE_LOST": "crashed",
+    "CUBLAS_STATUS": "crashed",
     "CUDA error": "crashed",
     "AcceleratorError": "crashed",
     "CUDNN_STATUS": "crashed",
 }
-"""What torch's errors say, in the order they are looked for. After any other error of a GPU its context is lost: the
-process that holds it can run nothing more."""
+"""What the errors of torch, its libraries and other engines say, in the order they are looked for. On a Jetson it is
+the driver's NvMap, or torch's allocator asking a library that is not there, that says memory is full. After any other
+error of a GPU its context is lost: the process that holds it can run nothing more."""
 
 
 def _in_its_own_words(error: BaseException) -> str:

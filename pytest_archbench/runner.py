@@ -80,6 +80,7 @@ class Runner:
             return [Answered(perform(job))]
         answers: list[Answered] = []
         with device_lock(job.conditions.device):
+            self._make_room(meter.worker, job.conditions.device)
             if meter.is_long:
                 return [Answered(self._followed(meter.worker, job, watch))]
             for number in range(self.settings.processes if meter.worker == TIMING else 1):
@@ -89,6 +90,13 @@ class Runner:
                 if isinstance(answers[-1].answer, Failure):
                     break
         return answers
+
+    def _make_room(self, name: str, device: str) -> None:
+        """End idle workers of other kinds: on an accelerator each keeps a context, which takes memory of the device and
+        looks like a neighbour.
+        """
+        for kept in [key for key in self._workers if key[0] != name and torch_device(device) != "cpu"]:
+            self._workers.pop(kept).stop()
 
     def _followed(self, name: str, job: Job, watch: Watch | None) -> Answer:
         """A long measurement, in a process of its own: what a network leaves behind, such as another default type, it
@@ -192,7 +200,7 @@ def measurement(case: Case, answered: Sequence[Answered], settings: Settings) ->
         notes=(*(note for reading in readings for note in reading.notes), *_disturbed_notes(trials, left_out)),
         trials=trials,
         left_out=tuple(left_out),
-        imprecise=_imprecise(samples, settings.precision) if trials else first.imprecise,
+        imprecise=_imprecise(samples, settings.precision) if first.reference else first.imprecise,
         outcomes=first.outcomes,
         epochs=first.epochs,
         protocol=first.protocol,
@@ -219,12 +227,12 @@ def _reading(answer: Answer, metric: str) -> Reading | Failure:
 
 
 def _trials(answers: Iterable[Answer], metric: str) -> tuple[Trial, ...]:
-    """The parts that timed processes had, in their order."""
+    """The parts that processes had whose machine was watched, in their order."""
     readings = [_reading(answer, metric) for answer in answers]
     return tuple(
         Trial(reading.samples, reading.reference, reading.machine, reading.disturbed)
         for reading in readings
-        if isinstance(reading, Reading) and reading.reference
+        if isinstance(reading, Reading) and (reading.reference or reading.machine)
     )
 
 

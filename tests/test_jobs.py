@@ -13,7 +13,7 @@ from torch import nn
 
 from pytest_archbench.jobs import SIGNS, VERBS, Failure, Job, Stand, failure, perform
 from pytest_archbench.meters import METERS, CannotMeasure, Meter, Part
-from pytest_archbench.meters.running import WrongOutput
+from pytest_archbench.meters.agreement import WrongOutput
 from pytest_archbench.meters.timing import BURSTS_PER_PLACE, Round
 from pytest_archbench.nvml import Lost
 from pytest_archbench.power.gpus import GpuLost
@@ -50,6 +50,24 @@ def test_it_measures(metric: str) -> None:
     answer = ask(Stand(), "measure", job(meter=metric))
     assert set(answer) == set(METERS[metric].metrics)
     assert all(isinstance(reading, Reading) for reading in answer.values())
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", "oom"),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "oom"),
+        ("NvMapMemAllocInternalTagged: 1075072515 error 12", "oom"),
+        ('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "../c10/cuda/CUDACachingAllocator.cpp":838', "oom"),
+        ("Failed to allocate memory for requested buffer of size 8589934592", "oom"),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`", "crashed"),
+        ("level_zero backend failed with error: 20 (UR_RESULT_ERROR_DEVICE_LOST)", "crashed"),
+        ("mat1 and mat2 shapes cannot be multiplied", "failed"),
+    ],
+)
+def test_what_libraries_say_of_memory_and_of_a_lost_device(said: str, status: Status) -> None:
+    """Texts as the libraries' sources and reports have them, not seen on a device here."""
+    assert failure(RuntimeError(said)).status == status
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,19 @@ def test_a_meter_that_works_alone_has_a_fresh_process_for_each_case(monkeypatch:
     running.close()
 
 
+def test_an_accelerator_has_one_kind_of_measuring_process_at_a_time() -> None:
+    running = Runner(QUICK)
+    for metric in ("peak_memory", "latency"):
+        running.measure(case(misbehaving.well_behaved, metric))
+    assert {name for name, _ in running._workers} == {"memory", TIMING}
+    running._make_room(TIMING, "cpu")
+    assert {name for name, _ in running._workers} == {"memory", TIMING}, "which on the CPU are no trouble"
+    ended = running._workers["memory", 0]
+    running._make_room(TIMING, "cuda:0")
+    assert ({name for name, _ in running._workers}, ended.alive) == ({TIMING}, False)
+    running.close()
+
+
 @pytest.mark.parametrize("build", [misbehaving.sleeps, misbehaving.NeverEnds])
 def test_a_case_that_takes_too_long_is_ended(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, build: Callable[[], Any]

@@ -26,6 +26,8 @@ PACKAGES = (
     "pytest",
     "pytest-benchmark",
     "onnxruntime",
+    "onnxruntime-gpu",
+    "tensorrt",
 )
 
 

@@ -9,6 +9,7 @@ from pytest_archbench import machine
 from pytest_archbench.computing import autotuned, stopwatch, synchroniser, tf32, torch_device
 from pytest_archbench.meters import allocator, meter, reference, timing
 from pytest_archbench.meters.running import moved, prepare
+from pytest_archbench.meters.runtimes import holds_weights
 from pytest_archbench.meters.witness import Witness
 from pytest_archbench.records import Architecture, Conditions, Metric, Number, Reading, Settings
 
@@ -43,7 +44,7 @@ def latency(architecture: Architecture, conditions: Conditions, settings: Settin
     facts = witness.facts(timed.reference)
     notes = (
         *watch.ready.notes,
-        *tf32(conditions.device),
+        *(() if holds_weights(conditions.runtime) else tf32(conditions.device)),
         f"{len(timed.warm_up)} warm-up passes, {'steady' if timed.steady else 'not steady'}",
         f"median known to ±{timed.error:.2%}" if timed.error < 1 else "too few samples to state the median's precision",
     )

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytest_archbench.computing import synchroniser, torch_device
+from pytest_archbench.computing import autotuned, synchroniser, torch_device
 from pytest_archbench.meters import CannotMeasure, allocator, meter
 from pytest_archbench.meters.running import Ready, prepare
 from pytest_archbench.meters.runtimes import holds_weights
@@ -36,6 +36,8 @@ def _elsewhere(metric: str, device: str) -> str:
     return "" if kind in places else f"exists on {', '.join(places)} alone"
 
 
+AUTOTUNED = "cuDNN autotuned in the first"
+"""As times are taken: the fastest algorithms may take more memory than others."""
 EXIST_ON = {"peak_host_memory": ("cpu",), "peak_reserved_memory": ("cuda", "xpu")}
 
 
@@ -78,6 +80,7 @@ def peak_memory(
 
     from pytest_archbench.counting import state_bytes
 
+    autotuned(conditions.device)
     device = torch_device(conditions.device)
     allocator_growth = GROWTH.get(device.partition(":")[0], _no_account)
     returns_memory = device == "cpu" and allocator.return_freed_memory()
@@ -91,10 +94,12 @@ def peak_memory(
             ready.forward()
         wait()
 
+    tuned = f", {AUTOTUNED}" if device.startswith("cuda") else ""
+
     def reading(grown: int, account: str) -> Reading:
         return Reading(
             (standing + grown,),
-            f"weights, buffers and input plus the growth of {account} in a forward pass after the first",
+            f"weights, buffers and input plus the growth of {account} in a forward pass after the first{tuned}",
             notes=(f"{standing} B weights, buffers and input", f"{grown} B growth", *ready.notes),
             input_shape=ready.fed,
             dtype=ready.dtype,
@@ -124,7 +129,7 @@ def _reserved(forward: Callable[[], None], device: str, ready: Ready) -> Reading
     forward()
     return Reading(
         (int(memory.max_memory_reserved(device)),),
-        "what the allocator reserves of the device at the peak of a forward pass, weights and input in it",
+        f"what the allocator reserves of the device at the peak of a forward pass, weights and input in it, {AUTOTUNED}",
         notes=ready.notes,
         input_shape=ready.fed,
         dtype=ready.dtype,

@@ -24,7 +24,10 @@ PROVIDERS = {
     ("tensorrt", "cuda"): "TensorrtExecutionProvider",
 }
 """Which of ONNX Runtime's engines stands for a runtime on a kind of device."""
+CPU = PROVIDERS["onnxruntime", "cpu"]
 NEEDED = ("onnxruntime", "onnx", "onnxscript")
+COMPUTED = ("float32", "float16")
+"""Types that its engines compute whole networks in. It has single operators in others, and takes no bfloat16 tensor."""
 
 
 def compiled(model: nn.Module, _args: tuple[Any, ...], _kwargs: Mapping[str, Any], _conditions: Conditions) -> Run:
@@ -39,6 +42,9 @@ def compiled(model: nn.Module, _args: tuple[Any, ...], _kwargs: Mapping[str, Any
 def exported(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], conditions: Conditions) -> Run:
     """The network in the format ONNX, held by ONNX Runtime's engine for the runtime and the device.
 
+    ``conditions.dtype`` is the type the network computes in. On a GPU nothing is left to the processor: a network with
+    an operator that the engine has no kernel for is refused.
+
     Raises: CannotMeasure where the engine is not here; whatever torch's exporter and the engine raise.
     """
     provider = _provider(conditions)
@@ -48,14 +54,28 @@ def exported(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = conditions.threads
     options.log_severity_level = 4  # its warnings are about its own choices, and it writes them to the terminal
+    on_cpu = provider == CPU
+    if not on_cpu:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         torch.onnx.export(model, args, path, kwargs=dict(kwargs), dynamo=True, verbose=False)
-        session = onnxruntime.InferenceSession(path, options, providers=[provider])
-    if provider not in session.get_providers():  # it falls back to the processor without a word
+        session = onnxruntime.InferenceSession(path, options, providers=_providers(provider, conditions.device))
+    if provider not in session.get_providers():  # it falls back without a word
         raise CannotMeasure(f"{conditions.runtime}: {provider} did not start; install what it needs beside onnxruntime")
     names = [each.name for each in session.get_inputs()]
-    return _on_cpu(session, names) if provider == PROVIDERS["onnxruntime", "cpu"] else _bound(session, names)
+    return _on_cpu(session, names) if on_cpu else _bound(session, names)
+
+
+def _providers(provider: str, device: str) -> list[Any]:
+    """The engine and what stands in for it, each with its GPU, and TF32 as torch has it."""
+    import torch
+
+    if provider == CPU:
+        return [CPU]
+    place = {"device_id": int(torch_device(device).partition(":")[2] or 0)}
+    cuda = (PROVIDERS["onnxruntime", "cuda"], {**place, "use_tf32": int(torch.backends.cudnn.allow_tf32)})
+    return [cuda] if provider == cuda[0] else [(provider, place), cuda]
 
 
 def _provider(conditions: Conditions) -> str:
@@ -69,8 +89,8 @@ def _provider(conditions: Conditions) -> str:
         raise CannotMeasure(f"{runtime} runs on {there}; not on {conditions.device}")
     if conditions.memory_format != "contiguous":
         raise CannotMeasure(f"{runtime}: the format ONNX knows no {conditions.memory_format}")
-    if kind == "cpu" and conditions.dtype == "bfloat16":
-        raise CannotMeasure(f"{runtime} computes no bfloat16 on the CPU")
+    if conditions.dtype not in COMPUTED:
+        raise CannotMeasure(f"{runtime} computes in {' and '.join(COMPUTED)}; not in {conditions.dtype}")
     import onnxruntime
 
     if provider not in onnxruntime.get_available_providers():
@@ -97,20 +117,19 @@ def _bound(session: Any, names: list[str]) -> Run:
     outputs = [each.name for each in session.get_outputs()]
 
     def run(*args: Any, **kwargs: Any) -> list[Any]:
+        given = [tensor.contiguous() for tensor in (*args, *kwargs.values())]
+        place = given[0].device
         binding = session.io_binding()
-        for name, tensor in zip(names, (*args, *kwargs.values()), strict=True):
-            place, index, kind = tensor.device.type, tensor.device.index or 0, TYPES[str(tensor.dtype)]
-            binding.bind_input(name, place, index, kind, tuple(tensor.shape), tensor.data_ptr())
+        for name, tensor in zip(names, given, strict=True):
+            kind = str(tensor.dtype).removeprefix("torch.")  # numpy's names of types are torch's
+            binding.bind_input(name, place.type, place.index or 0, kind, tuple(tensor.shape), tensor.data_ptr())
         for name in outputs:
-            binding.bind_output(name, "cuda", args[0].device.index or 0)
+            binding.bind_output(name, place.type, place.index or 0)
         session.run_with_iobinding(binding)
         return [from_dlpack(each._ortvalue.to_dlpack()) for each in binding.get_outputs()]
 
     return run
 
-
-TYPES = {"torch.float32": "float32", "torch.float16": "float16", "torch.int64": "int64"}
-"""ONNX Runtime's names, which are numpy's, of torch's types."""
 
 RUNTIMES: dict[str, Callable[..., Run]] = {"compile": compiled, "onnxruntime": exported, "tensorrt": exported}
 """By name; ``eager`` is the network itself. The last two hold weights of their own."""

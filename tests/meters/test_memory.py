@@ -194,6 +194,17 @@ def test_a_processs_share_of_a_gpu(monkeypatch: pytest.MonkeyPatch, own: int | N
     assert device_memory._held("cuda", {GPU: 2 * 2**30}) == (held, account)
 
 
+def test_a_gpu_that_tells_no_memory_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(Driver):
+        uuid = "GPU-2"
+
+        def used_memory(self) -> int:
+            raise NoNvml("GPU GPU-2: memory: the driver says: Not Supported")
+
+    monkeypatch.setattr(nvml, "every", lambda: (Silent(None), Driver(None)))
+    assert dict(device_memory._used()) == {GPU: 5 * 2**30}
+
+
 def test_without_the_driver_nobody_knows_a_processs_share(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(_uuid: str) -> Any:
         raise NoNvml("no NVIDIA driver is here")

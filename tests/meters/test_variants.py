@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from pytest_archbench import options
 from pytest_archbench.jobs import Failure, Job, perform
 from pytest_archbench.meters import CannotMeasure, runtimes
+from pytest_archbench.meters.agreement import TOLERANCES, WrongOutput
 from pytest_archbench.meters.latency import Stopwatch, latency
-from pytest_archbench.meters.running import TOLERANCES, WrongOutput, moved, prepare
+from pytest_archbench.meters.running import moved, prepare
 from pytest_archbench.records import Architecture, Case, Conditions, Reading, Settings
 
 SHAPE = (3, 16, 16)
@@ -190,6 +191,97 @@ def test_random_weights_that_explode_are_brought_to_size() -> None:
     assert float(ready.forward().abs().max()) < 100
 
 
+SHARED = Small()
+
+
+def shared() -> nn.Module:
+    """One network for all: as a constructor with a cache hands it out."""
+    return SHARED
+
+
+def test_a_network_that_its_constructor_hands_out_again_stays_what_it_is() -> None:
+    half = prepare(network(shared), replace(PLAIN, dtype="bfloat16"))
+    plain = prepare(network(shared), PLAIN)
+    assert (half.dtype, plain.dtype) == ("bfloat16", "float32")
+    assert {each.dtype for each in SHARED.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("runtime", ["eager", "onnxruntime"])
+def test_one_image_is_compared_and_the_batch_is_what_runs(runtime: str) -> None:
+    """A reference in float32 of a large batch might need memory that the variant does not."""
+    fed = []
+
+    class Watched(Small):
+        def forward(self, x: Tensor) -> Tensor:
+            fed.append((len(x), x.dtype))
+            answer: Tensor = super().forward(x)
+            return answer
+
+    ready = prepare(network(Watched), replace(PLAIN, dtype="float16", runtime=runtime, batch_size=4))
+    assert {size for size, dtype in fed if dtype == torch.float32} == {1}
+    answer = ready.forward()
+    (said,) = answer if isinstance(answer, list) else [answer]
+    assert said.shape == (4, 5)
+
+
+class InPlace(Small):
+    """Normalises its input where it lies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = super().forward(x.sub_(0.5).mul_(2.0))
+        return answer
+
+
+def test_a_network_that_works_in_place_is_fed_the_same_each_time() -> None:
+    assert off(prepare(network(InPlace), replace(PLAIN, memory_format="channels_last")).notes) < 1e-5
+
+
+def reduced() -> nn.Module:
+    return Small().to(torch.bfloat16)
+
+
+def test_a_network_of_a_reduced_type_may_round_as_that_does() -> None:
+    ready = prepare(network(reduced), replace(PLAIN, memory_format="channels_last"))
+    assert ready.dtype == "bfloat16"
+    assert "(relative norm of all outputs; 0.1 is allowed)" in ready.notes[0]
+
+
+class Answers(nn.Module):
+    """Whatever is asked for, and its input's size to make it."""
+
+    def __init__(self, answer: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.answer, self.scale = answer, nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.answer(x)
+
+
+def test_nothing_but_zeros_agrees_with_nothing_but_zeros() -> None:
+    ready = prepare(network(lambda: Answers(torch.zeros_like), (4,)), replace(PLAIN, dtype="bfloat16"))
+    assert off(ready.notes) == 0
+
+
+@pytest.mark.parametrize("answer", [lambda _x: None, lambda x: x[:, :0], lambda _x: {}], ids=["None", "empty", "{}"])
+def test_what_answers_no_numbers_cannot_be_checked(answer: Callable[[Tensor], Any]) -> None:
+    with pytest.raises(CannotMeasure, match="answers no numbers, so that no variant can be held against it"):
+        prepare(network(lambda: Answers(answer), (4,)), replace(PLAIN, dtype="bfloat16"))
+
+
+def test_the_imaginary_part_is_compared_too() -> None:
+    class Turns(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            sign = 1 if self.weight.dtype == torch.float32 else -1
+            return torch.complex(x.float(), sign * x.float())
+
+    with pytest.raises(WrongOutput, match="% off"):
+        prepare(network(Turns, (4,)), replace(PLAIN, dtype="bfloat16"))
+
+
 def test_every_output_of_several_is_compared() -> None:
     class Two(nn.Module):
         def __init__(self) -> None:
@@ -223,7 +315,11 @@ def test_whole_numbers_stay_what_they_are() -> None:
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ({"runtime": "onnxruntime", "dtype": "bfloat16"}, "onnxruntime computes no bfloat16 on the CPU"),
+        (
+            {"runtime": "onnxruntime", "dtype": "bfloat16"},
+            "onnxruntime computes in float32 and float16; not in bfloat16",
+        ),
+        ({"runtime": "onnxruntime", "dtype": "float64"}, "onnxruntime computes in float32 and float16; not in float64"),
         ({"runtime": "onnxruntime", "memory_format": "channels_last"}, "the format ONNX knows no channels_last"),
         ({"runtime": "tensorrt"}, "tensorrt runs on cuda; not on cpu"),
         ({"runtime": "onnxruntime", "device": "mps"}, "onnxruntime runs on cpu, cuda; not on mps"),

@@ -87,8 +87,8 @@ LIMITS = {
 def within(measurement: Measurement, limit: Limit, bound: float) -> Verdict:
     """A measured value against a bound, in the metric's unit.
 
-    A value whose precision stayed behind what was asked for is judged by the interval of its median: where that lies on
-    both sides of the bound the verdict is inconclusive.
+    A time whose precision stayed behind what was asked for is judged by the interval of its median: where that lies on
+    both sides of the bound the verdict is inconclusive. So it always is of a value that is in doubt.
     """
     value = measurement.value
     subject = f"{measurement.subject} on {measurement.conditions.device}"
@@ -98,10 +98,11 @@ def within(measurement: Measurement, limit: Limit, bound: float) -> Verdict:
     ends = _interval(measurement) if measurement.imprecise else ()  # of all samples: processes that differ bias it
     good = [end <= bound if limit.upper else end >= bound for end in (value, *ends)]
     shown, asked = units.readable(value, measurement.unit), units.readable(bound, measurement.unit)
-    doubt = f"; {measurement.imprecise}" if any(good) and not all(good) else ""
+    doubt = measurement.doubt or (measurement.imprecise if any(good) and not all(good) else "")
+    said = "; ".join(filter(None, [f"got {shown}", doubt]))
     return Verdict(
         "inconclusive" if doubt else "passed" if all(good) else "regressed",
-        f"{subject}: expected at {'most' if limit.upper else 'least'} {asked}, got {shown}{doubt}",
+        f"{subject}: expected at {'most' if limit.upper else 'least'} {asked}, {said}",
         "this test",
         str(bound),
         measurement.unit,

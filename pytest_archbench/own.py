@@ -29,8 +29,8 @@ Kind = Literal["new", "changed", "unchanged", "kept"]
 
 _HEADER = {"schema": int, "device": str, "promoted": str}
 _POINT = tuple(field.name for field in fields(Point))
-_OPTIONAL = ("outcomes",)
-"""What a point has that is a proportion."""
+_OPTIONAL = ("outcomes", "doubt")
+"""What only some points have: a proportion, and one from which nothing can be concluded."""
 _CONDITIONS = tuple(field.name for field in fields(Conditions))
 
 
@@ -135,7 +135,7 @@ def _write(path: Path, device: str, kept: list[Difference]) -> None:
 
 def _object(point: Point) -> dict[str, Any]:
     """A point as a line holds it."""
-    return {name: value for name, value in asdict(point).items() if name not in _OPTIONAL or value is not None}
+    return {name: value for name, value in asdict(point).items() if name not in _OPTIONAL or value}
 
 
 def _as_read(point: Point) -> Point:

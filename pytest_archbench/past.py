@@ -100,14 +100,17 @@ def against_baseline(ours: Point, theirs: Point, metric: Metric, source: str = "
     A side with five trials or more has the signed-rank interval of its trials' log-levels: it asks for no normal noise,
     and one wild process does not stretch it as it would a t interval. A side with fewer has ``PROCESS_BIAS`` over the
     root of its trials, together with its own uncertainty. Regressed or improved only where the whole interval of the
-    ratio lies beyond the metric's tolerance; passed where the estimate lies within. ``source`` is what the sentence
-    calls theirs, its run without it.
+    ratio lies beyond the metric's tolerance; passed where the estimate lies within; inconclusive where either is in
+    doubt. ``source`` is what the sentence calls theirs, its run without it.
     """
     source = source or f"run {theirs.run}"
     if difference := unlike(ours, theirs, metric):
         return _verdict("incomparable", ours, source, theirs.value, difference)
     if metric.better == "equal":
         return _exactly(ours, theirs, source)
+    if ours.doubt or theirs.doubt:
+        reason = ours.doubt or f"nothing can be concluded from theirs: {theirs.doubt}; promote another run"
+        return _verdict("inconclusive", ours, source, theirs.value, reason)
     return _at_any_pace(lambda here, there: _against_one(here, there[0], metric, source), ours, [theirs], metric)
 
 
@@ -117,7 +120,7 @@ def _against_one(ours: Point, theirs: Point, metric: Metric, source: str) -> Ver
     shift = _side(ours, metric) - _side(theirs, metric)
     limits = band(_tolerance(metric, theirs.value))
     few = metric.unit in PROCESS_BIAS and any(len(point.trials) < FEWEST for point in (ours, theirs))
-    advice = [MORE_PROCESSES] if few and limits.side(shift) == "between" else []
+    advice = [SHARPER[metric.unit]] if few and limits.side(shift) == "between" else []
     said = [*_normalised_by(ours, theirs.value, metric), *advice]
     return _judged(shift, limits, metric, _subject(ours), source, _figure(ours, theirs.value), said)
 
@@ -140,6 +143,9 @@ def _at_any_pace(
 
 OTHER_PACE = f"a pace that differs by more than {PACE:.0%} cannot be taken out; measure when the machine is quiet"
 MORE_PROCESSES = f"measure with --archbench-processes={FEWEST} or more"
+LONGER = "measure on a quieter machine, with a longer --archbench-time-budget"
+SHARPER: Mapping[str, str] = {"s": MORE_PROCESSES, "img/s": MORE_PROCESSES, "J": LONGER, "W": LONGER}
+"""What narrows the interval of a value, by its unit: energy is taken in one process, however many are asked for."""
 NOT_POSITIVE = "a value is not above 0, so there is no relative change: look at its samples"
 
 
@@ -165,20 +171,28 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
     A count is compared with the latest, exactly. Anything else may be as far from the median as the metric's tolerance,
     or as ``alarm_factor`` sigmas of these runs where that is more. The factor reckons that a ``regressed`` counts only
     once a second run of its own confirms it. Of fewer processes than is usual here ours is expected to scatter more.
+    Earlier runs that are in doubt are left out; where ours is, the verdict is inconclusive.
 
     Raises ValueError for fewer than five ``nights``.
     """
     if nights < FEWEST:
         raise ValueError(f"against_history: expected at least {FEWEST} nights; got {nights}")
-    comparable = [point for point in earlier if not unlike(ours, point, metric)]
-    left_out = _left_out(len(earlier) - len(comparable))
-    if earlier and not comparable:
+    alike = [point for point in earlier if not unlike(ours, point, metric)]
+    comparable = [point for point in alike if not point.doubt]
+    left_out = [
+        *_left_out(len(earlier) - len(alike), "incomparable"),
+        *_left_out(len(alike) - len(comparable), "doubtful"),
+    ]
+    if earlier and not alike:
         latest = earlier[-1]
         reason = "; ".join([unlike(ours, latest, metric), *left_out])
         return _verdict("incomparable", ours, f"run {latest.run}", latest.value, reason)
     if metric.better == "equal" and comparable:
         return _exactly(ours, comparable[-1], f"run {comparable[-1].run}")
     past = comparable[-nights:]
+    if past and ours.doubt:
+        source = f"the median of {_runs(len(past))}"
+        return _verdict("inconclusive", ours, source, statistics.median(point.value for point in past), ours.doubt)
     if len(past) < FEWEST:
         found = f"{FEWEST} comparable earlier runs are needed and there are {len(past)}: run {FEWEST - len(past)} more"
         return Verdict("no baseline", f"{_subject(ours)}, no baseline: {'; '.join([found, *left_out])}")
@@ -294,8 +308,13 @@ def _normalised_by(ours: Point, theirs: Number, metric: Metric) -> list[str]:
     return [f"normalised by the reference workload (raw {relative(relative_change(ours.value, theirs))})"]
 
 
-def _left_out(number: int) -> list[str]:
-    return [f"{number} incomparable {'run' if number == 1 else 'runs'} left out"] if number else []
+def _left_out(number: int, why: str) -> list[str]:
+    return [f"{_runs(number, why)} left out"] if number else []
+
+
+def _runs(number: int, why: str = "") -> str:
+    """``1 run``, ``3 doubtful runs``."""
+    return " ".join(filter(None, [str(number), why, "run" if number == 1 else "runs"]))
 
 
 def _percent(shift: float) -> str:

@@ -223,9 +223,10 @@ class Settings:
 class Measurement:
     """What one meter found for one architecture; the raw ``samples`` are kept, the value is derived.
 
-    ``trials`` are the parts of a timed measurement, whose samples make up ``samples`` in their order; a count has none.
-    ``left_out`` are trials that were disturbed and taken again. ``imprecise`` says why nothing can be concluded from
-    the number: how far it stayed behind the precision asked for, which images could not be read.
+    ``trials`` are the parts of a measurement that others may disturb, times and energies, whose samples make up
+    ``samples`` in their order; a count has none. ``left_out`` are trials that were disturbed and taken again.
+    ``imprecise`` says how far a time stayed behind the precision asked for, or why nothing can be concluded from
+    anything else: ``doubt``.
 
     ``convention`` says what was counted or timed. ``uncounted`` names the operators a counter met and had
     no formula for; a measurement that lists any cannot pass. ``message`` is the reason of any status but ok.
@@ -269,6 +270,15 @@ class Measurement:
     def subject(self) -> str:
         """What a sentence is about: ``resnet18 latency``, ``resnet18 latency bfloat16``."""
         return " ".join(filter(None, [self.architecture, self.metric, self.conditions.variant]))
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing can be concluded from the value, or an empty text.
+
+        A time that is ``imprecise`` is not in doubt: the interval of its median says how well it is known. What is
+        timed has the reference workload beside it.
+        """
+        return "" if any(trial.reference for trial in self.trials) else self.imprecise
 
     @property
     def value(self) -> Number | None:
@@ -322,8 +332,8 @@ class Point:
     ``value`` is in the metric's ``unit``. ``trials`` holds per process the quartile of the samples on the fast side, in
     that unit, and the median of the reference workload's times (s) or None; empty for counts. ``uncertainty`` is half
     the width of the 95 % interval of the median relative to it, None where it is not known. ``fingerprint`` holds by
-    dotted name what must be equal before two values compare: ``device.model``, ``packages.torch``. ``outcomes`` are
-    those of the measurement.
+    dotted name what must be equal before two values compare: ``device.model``, ``packages.torch``. ``outcomes`` and
+    ``doubt`` are those of the measurement.
     """
 
     architecture: str
@@ -339,6 +349,7 @@ class Point:
     uncertainty: float | None = None
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     outcomes: Outcomes | None = None
+    doubt: str = ""
 
     @property
     def subject(self) -> str:

@@ -22,8 +22,10 @@ sample on either side holds the median with 97.9 %, and one of two with 89 % alo
 
 
 def measured(samples: Sequence[float], metric: str = "latency", unit: str = "s", imprecise: str = "") -> Measurement:
+    """A time, or something else: that has no reference workload beside it."""
+    trials = (Trial(tuple(samples), (0.1,)),) if unit in ("s", "img/s") else ()
     conditions = Conditions("cpu", batch_size=8)
-    return Measurement("net", metric, unit, "ok", conditions, tuple(samples), imprecise=imprecise)
+    return Measurement("net", metric, unit, "ok", conditions, tuple(samples), trials=trials, imprecise=imprecise)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_the_sentence_has_both_numbers_and_the_doubt() -> None:
 
 def test_several_processes_are_judged_by_the_median_of_theirs() -> None:
     """Medians 1, 2 and 9 s: 2 s, though five of nine samples are 9 s."""
-    trials = tuple(Trial(samples) for samples in ((1.0, 1.0), (2.0, 2.0), (9.0,) * 5))
+    trials = tuple(Trial(samples, (0.1,)) for samples in ((1.0, 1.0), (2.0, 2.0), (9.0,) * 5))
     samples = tuple(sample for trial in trials for sample in trial.samples)
     found = Measurement("net", "latency", "s", "ok", Conditions("cpu"), samples, trials=trials)
     assert within(found, LIMITS["latency_max"], 2.0).outcome == "passed"
@@ -80,9 +82,17 @@ def test_several_processes_are_judged_by_the_median_of_theirs() -> None:
     # Of nine samples the second and the eighth enclose the median with 96.1 %: 1 and 9 s.
     doubtful = replace(found, imprecise=DOUBT)
     assert within(doubtful, LIMITS["latency_max"], 2.0).outcome == "inconclusive"
-    many = (Trial((1.0,)), Trial((2.0,)), Trial((9.0,) * 30))
+    many = tuple(Trial(samples, (0.1,)) for samples in ((1.0,), (2.0,), (9.0,) * 30))
     skewed = replace(doubtful, trials=many, samples=(1.0, 2.0, *(9.0,) * 30))
     assert within(skewed, LIMITS["latency_max"], 5.0).outcome == "inconclusive", "its value, 2 s, is within"
+
+
+@pytest.mark.parametrize("bound", [0.001, 0.0145, 1.0])
+def test_an_energy_that_is_in_doubt_is_within_no_bound_and_beyond_none(bound: float) -> None:
+    doubt = "disturbed: other processes kept 3.00 processors busy, whose energy is in it (limit 0.1)"
+    verdict = within(measured(TEN, "energy", "J", doubt), LIMITS["energy_max"], bound)
+    assert verdict.outcome == "inconclusive"
+    assert verdict.reason.endswith(f", got 14.50 mJ; {doubt}")
 
 
 def test_what_was_not_measured_is_inconclusive() -> None:

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from lifecycle import Ran, bench, only, run, write
 
+from pytest_archbench import history, own
+from pytest_archbench.meters.energy import energy_obstacle
+from pytest_archbench.records import Conditions, Measurement
+
 NETS = '''
 import torch
 from torch import nn
@@ -126,3 +130,56 @@ def test_a_mistake_ends_the_run_before_it_starts(tmp_path: Path, option: str, se
     assert refused.code == 4
     assert sentence in refused.output
     assert "Traceback" not in refused.output
+
+
+GUARDS = """
+from torch import nn
+
+
+def make(width=2):
+    return nn.Linear(4, width)
+
+
+def test_guarded(archbench):
+    archbench.check(make(3), input_shape=(4,), name="guarded")
+
+
+def test_small(archbench):
+    archbench.check(make(), input_shape=(4,), name="small", peak_memory_max="1GB")
+
+
+def test_frugal(archbench):
+    archbench.check(make(), input_shape=(4,), name="frugal", energy_max="1J")
+"""
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Checks of models, one of which was promoted with 4 * 2 + 2 = 10 parameters and has 15 now."""
+    folder = write(tmp_path_factory.mktemp("guarded"), {"test_guard.py": GUARDS})
+    before = Measurement("guarded", "params", "count", "ok", Conditions("cpu", 1, [4]), (10,), PARAMETERS)
+    point = history.of(before, {"run": "before", "started": "2026-01-01T03:00:00+00:00"})
+    assert point is not None
+    own.promote([point], folder / "baselines/devices")
+    return bench(folder, "test_guard.py", "--archbench-runtime=eager,onnxruntime", "-rA", env={"TMPDIR": str(folder)})
+
+
+PARAMETERS = "elements of model.parameters(), shared ones once; buffers are not parameters"
+
+
+def test_a_checked_model_is_held_against_what_was_promoted(guarded: Ran) -> None:
+    assert "FAILED test_guard.py::test_guarded" in guarded.output
+    assert "guarded params: 15, deviates (+50.0 %) from run before 10: 15 instead of 10" in guarded.output
+
+
+def test_a_variant_without_an_instrument_leaves_the_others_their_verdict(guarded: Ran) -> None:
+    assert "PASSED test_guard.py::test_small" in guarded.output
+    found = {row["conditions"]["runtime"]: row["status"] for row in only(guarded.rows, "small", "peak_memory")}
+    assert found == {"eager": "ok", "onnxruntime": "skipped"}
+
+
+def test_a_limit_that_nothing_can_judge_skips_with_the_reason(guarded: Ran) -> None:
+    if not energy_obstacle("energy", "cpu"):
+        pytest.skip("this host tells its energy")
+    assert "nothing tells the energy of cpu" in guarded.output
+    assert guarded.outcomes == {"failed": 1, "passed": 1, "skipped": 1}

@@ -137,7 +137,7 @@ def _look(job: Dict[str, Any]) -> Answer:
 
 def _latency(job: Dict[str, Any]) -> Answer:
     keep_freed_memory()
-    work = Work(job["source"], job, autotuned=True)
+    work = Work(job["source"], job)
     before = snapshot()
     timed = sample(work, job["time_budget"], job["precision"])
     facts = between(before, snapshot(), timed.reference)
@@ -146,16 +146,16 @@ def _latency(job: Dict[str, Any]) -> Answer:
 
 
 def _memory(job: Dict[str, Any]) -> Answer:
-    work = Work(job["source"], job, autotuned=False)
+    work = Work(job["source"], job)
     return _answer(work, {"peak_memory": peak_memory(work, job["place"])})
 
 
 def _energy(job: Dict[str, Any]) -> Answer:
     found = total()
     keep_freed_memory()
-    work = Work(job["source"], job, autotuned=True)
+    work = Work(job["source"], job)
     warm_up(work, job["time_budget"], time.perf_counter)
-    return _answer(work, readings(found, work, job["batch_size"], job["window"]))
+    return _answer(work, readings(found, work, job["batch_size"], job["window"], job["threads"]))
 
 
 def _answer(work: Work, found: Dict[str, Any]) -> Answer:

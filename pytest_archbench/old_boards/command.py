@@ -1,10 +1,14 @@
 """The options of the script, and what is a mistake in them."""
 
 import argparse
+import re
 from typing import List, NoReturn, Optional
 
 from pytest_archbench.old_boards.energy import WINDOW
 from pytest_archbench.old_boards.rows import UNITS
+
+SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+"""Units of a time, those of ``pytest_archbench.options``."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,10 +33,14 @@ def parser() -> Parser:
     metrics = "a list of " + ", ".join(UNITS)
     made.add_argument("--metric", type=_metrics, default=[], help=metrics + " (default: all that can be had here)")
     made.add_argument("--threads", type=_count, default=1, help="threads of torch on the CPU (default: 1)")
-    made.add_argument("--time-budget", type=_amount, default=2.0, help="s of a latency's samples (default: 2)")
+    made.add_argument(
+        "--time-budget", type=_duration, default=2.0, help="of a latency's samples: 2s, 300ms (default: 2s)"
+    )
     made.add_argument("--precision", type=_amount, default=0.01, help="relative, of the median (default: 0.01)")
-    made.add_argument("--window", type=_amount, default=WINDOW, help=f"s of a window of energy (default: {WINDOW:g})")
-    made.add_argument("--timeout", type=_amount, default=600.0, help="s of one measurement (default: 600)")
+    made.add_argument(
+        "--window", type=_long_enough, default=WINDOW, help=f"of energy, {WINDOW:g}s at least (default: {WINDOW:g}s)"
+    )
+    made.add_argument("--timeout", type=_duration, default=600.0, help="of one measurement (default: 10min)")
     made.add_argument("--out", help="new folder of the journal (default: archbench-TIME)")
     return made
 
@@ -62,6 +70,27 @@ def _amount(text: str) -> float:
     if value is None or not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"expected a number above 0; got {text!r}")
     return value
+
+
+def _duration(text: str) -> float:
+    """Seconds of ``2s``, ``300ms``, ``10min``, or of a bare number."""
+    found = re.fullmatch(r"([0-9.]+)\s*([a-zµ]*)", text.strip())
+    try:
+        seconds = float(found.group(1)) * SECONDS[found.group(2)] if found else 0.0
+    except (KeyError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        units = ", ".join(filter(None, SECONDS))
+        raise argparse.ArgumentTypeError(f"expected a time such as 2s or 300ms (units: {units}); got {text!r}")
+    return seconds
+
+
+def _long_enough(text: str) -> float:
+    seconds = _duration(text)
+    if seconds < WINDOW:
+        reason = "the ends of a shorter one are too little known"
+        raise argparse.ArgumentTypeError(f"expected {WINDOW:g}s or longer; got {text!r}: {reason}")
+    return seconds
 
 
 def devices(text: str) -> List[str]:

@@ -6,6 +6,7 @@ from time import perf_counter, sleep
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from pytest_archbench.old_boards.rows import Reading, relative_error
+from pytest_archbench.old_boards.witness import Facts, between, disturbed, snapshot
 from pytest_archbench.power.rails import Rail
 
 PERIOD = 0.1
@@ -22,6 +23,10 @@ SCATTER = {"energy": 0.05, "energy_above_idle": 0.1, "power": 0.05}
 """How well (relative) the median of the windows must be known."""
 IDLE = 0.1
 """How far power at rest may differ before and after."""
+NEIGHBOURS = 0.1
+"""Processors that others keep busy, for each of our threads, before energy that they share is doubtful."""
+SLOW = 0.5
+"""Share of the polls asked for below which a power is doubtful."""
 
 SENSOR = "INA3221, {}: measured energy of the whole module; "
 METHOD = SENSOR + "its power, polled and integrated by trapezoids over a window of passes, "
@@ -33,8 +38,8 @@ CONVENTIONS = {
 }
 """Word for word those of ``pytest_archbench.meters.energy``, since the way is the same."""
 
-Power = Tuple[float, float]
-"""Time (s, monotonic) and power (W) then."""
+Powers = Tuple[float, Sequence[float]]
+"""Time (s, monotonic) and the power (W) of each rail then."""
 
 
 class SensorLost(RuntimeError):
@@ -46,7 +51,7 @@ class Poll:
 
     def __init__(self, rails: Sequence[Rail]) -> None:
         self.rails = rails
-        self.powers: List[Power] = []
+        self.powers: List[Powers] = []
         self.failures: List[str] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -55,11 +60,11 @@ class Poll:
         while True:
             before = perf_counter()
             try:
-                power = sum(_positive(rail) for rail in self.rails)
+                powers = tuple(map(_positive, self.rails))
             except (OSError, ValueError) as error:
                 self.failures.append(str(error))
             else:
-                self.powers.append(((before + perf_counter()) / 2, power))
+                self.powers.append(((before + perf_counter()) / 2, powers))
             if self._over.wait(PERIOD):
                 return
 
@@ -83,68 +88,102 @@ class Poll:
         return integral(self.powers, self.start, self.end)
 
 
-def integral(powers: Sequence[Power], start: float, end: float) -> float:
+def integral(powers: Sequence[Powers], start: float, end: float) -> float:
     """Energy, J, by trapezoids over the true times; before the first and after the last reading power is theirs."""
-    inside = [(min(max(time, start), end), power) for time, power in powers]
+    inside = [(min(max(time, start), end), sum(each)) for time, each in powers]
     points = [(start, inside[0][1]), *inside, (end, inside[-1][1])]
     return sum((later - time) * (power + then) / 2 for (time, power), (later, then) in zip(points, points[1:]))
 
 
 class Window(NamedTuple):
-    """What a window of passes took: energy (J) and time (s), and how many readings it rests on."""
+    """What a window of passes, or of rest, took: energy (J) and time (s), and the readings that it rests on."""
 
     joules: float
     seconds: float
     images: int
-    polls: int
+    polls: Sequence[Powers]
     failures: int
 
+    @property
+    def power(self) -> float:
+        """Average, W."""
+        return self.joules / self.seconds
 
-def readings(rails: Sequence[Rail], work: Any, batch_size: int, length: float) -> Dict[str, Reading]:
+
+def readings(rails: Sequence[Rail], work: Any, batch_size: int, length: float, threads: int) -> Dict[str, Reading]:
     """Energy per image, the same above idle, and power, over windows of ``length`` s. Raises: SensorLost."""
+    start = snapshot()
     before = _idle(rails, length)
     _passes(work.forward, SETTLE)
-    windows = [_window(rails, work, batch_size, length) for _ in range(WINDOWS)]
+    windows = [_window(rails, lambda: _passes(work.forward, length) * batch_size) for _ in range(WINDOWS)]
     after = _idle(rails, length)
-    idle = (before + after) / 2
+    facts = between(start, snapshot(), [])
     names = " + ".join(rail.name for rail in rails)
+    if len({powers for each in [before, *windows, after] for _, powers in each.polls}) == 1:
+        raise SensorLost(f"power rails {names} said the same at rest and at work: they are stuck; look at their driver")
+    idle = (before.power + after.power) / 2
     samples = {
         "energy": [each.joules / each.images for each in windows],
         "energy_above_idle": [(each.joules - idle * each.seconds) / each.images for each in windows],
-        "power": [each.joules / each.seconds for each in windows],
+        "power": [each.power for each in windows],
     }
-    if all(power == before for power in [*samples["power"], after]):
-        raise SensorLost(f"power rails {names} said the same at rest and at work: they are stuck; look at their driver")
-    notes = _notes(windows, before, after)
+    doubts = [*disturbed(facts), *neighbours(facts, threads)]
+    told = [f"disturbed: {'; '.join(doubts)}"] if doubts else []
+    notes = [*_notes(windows, before.power, after.power), *told]
     return {
         metric: Reading(
-            found, CONVENTIONS[metric].format(names), notes=notes, imprecise=_imprecise(metric, found, before, after)
+            found,
+            CONVENTIONS[metric].format(names),
+            notes=notes,
+            machine=facts,
+            disturbed=doubts,
+            imprecise="; ".join([*_imprecise(metric, found, before.power, after.power), *_seldom(windows), *told]),
         )
         for metric, found in samples.items()
     }
 
 
+def neighbours(facts: Facts, threads: int) -> List[str]:
+    """A sentence where other processes took energy that a board's rails cannot tell from ours."""
+    others, limit = facts["others"], NEIGHBOURS * threads
+    if others is None or others <= limit:
+        return []
+    return [f"other processes kept {others:.2f} processors busy, whose energy is in it (limit {limit:g})"]
+
+
+def _rate(windows: Sequence[Window]) -> float:
+    """Polls a second."""
+    return statistics.median(len(each.polls) / each.seconds for each in windows)
+
+
 def _notes(windows: Sequence[Window], before: float, after: float) -> List[str]:
     length = statistics.median(each.seconds for each in windows)
-    polls, failures = sum(each.polls for each in windows), sum(each.failures for each in windows)
+    failures = sum(each.failures for each in windows)
     notes = [
         f"{len(windows)} windows of {length:.3g} s, {sum(each.images for each in windows)} images",
-        f"read {polls / sum(each.seconds for each in windows):.3g} times a second",
+        f"sensor period {PERIOD:g} s, read {_rate(windows):.3g} times a second",
         f"at rest {before:.4g} W before and {after:.4g} W after",
     ]
     return [*notes, f"{failures} readings failed and were left out"] if failures else notes
 
 
-def _imprecise(metric: str, found: Sequence[float], before: float, after: float) -> str:
-    """Why nothing can be concluded from a metric's samples; empty where something can."""
+def _imprecise(metric: str, found: Sequence[float], before: float, after: float) -> List[str]:
+    """Why nothing can be concluded from a metric's samples."""
     error, limit = relative_error(found), SCATTER[metric]
+    told = []
     if statistics.median(found) <= 0:
-        return "no more energy than at rest: the network takes less than the sensor tells"
-    if error > limit:
-        return f"the windows scatter by ±{error:.1%}, ±{limit:.0%} goes unremarked; raise --window"
+        told.append("no more energy than at rest: the network takes less than the sensor tells")
+    elif error > limit:
+        told.append(f"the windows scatter by ±{error:.1%}, ±{limit:.0%} goes unremarked; raise --window")
     if metric == "energy_above_idle" and abs(after - before) > IDLE * before:
-        return f"the power at rest changed from {before:.4g} W to {after:.4g} W meanwhile (limit {IDLE:.0%})"
-    return ""
+        told.append(f"the power at rest changed from {before:.4g} W to {after:.4g} W meanwhile (limit {IDLE:.0%})")
+    return told
+
+
+def _seldom(windows: Sequence[Window]) -> List[str]:
+    """A sentence where the rails were read too seldom to follow their power."""
+    rate, asked = _rate(windows), 1 / PERIOD
+    return [f"the sensor was read {rate:.3g} times a second, {asked:.3g} were asked for"] if rate < SLOW * asked else []
 
 
 def _positive(rail: Rail) -> float:
@@ -155,20 +194,22 @@ def _positive(rail: Rail) -> float:
     return power
 
 
-def _idle(rails: Sequence[Rail], length: float) -> float:
-    """Power, W, while the network is loaded and nothing runs."""
+def _idle(rails: Sequence[Rail], length: float) -> Window:
+    """A window while the network is loaded and nothing runs. Raises: SensorLost."""
     sleep(SETTLE)
-    with Poll(rails) as poll:
+
+    def nothing() -> int:
         sleep(length)
-    return poll.joules() / (poll.end - poll.start)
+        return 0
+
+    return _window(rails, nothing)
 
 
-def _window(rails: Sequence[Rail], work: Any, batch_size: int, length: float) -> Window:
-    """A window of passes. Raises: SensorLost."""
+def _window(rails: Sequence[Rail], action: Callable[[], int]) -> Window:
+    """The window in which ``action`` runs, which answers how many images it took. Raises: SensorLost."""
     with Poll(rails) as poll:
-        passes = _passes(work.forward, length)
-    took = poll.end - poll.start
-    return Window(poll.joules(), took, passes * batch_size, len(poll.powers), len(poll.failures))
+        images = action()
+    return Window(poll.joules(), poll.end - poll.start, images, poll.powers, len(poll.failures))
 
 
 def _passes(forward: Callable[[], Any], window: float) -> int:

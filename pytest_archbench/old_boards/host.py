@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-from pytest_archbench.power.rails import BOARDS, COMPATIBLE, MODEL, board, every
+from pytest_archbench.power.rails import BOARDS, COMPATIBLE, MODEL, TEGRA, board, every
 
 UNKNOWN, NONE = "unknown", "none"
 STATED = (("onednn", r"MKL-DNN v([\w.]+)"), ("parallel", r"ATen parallel backend: (\w+)"))
@@ -22,6 +22,20 @@ PACKAGES = ("torch", "torchvision", "numpy")
 RELEASE = "etc/nv_tegra_release"
 PROCESSORS = "sys/devices/system/cpu"
 PROCESSOR_LIMITS = PROCESSORS + "/cpu[0-9]*/cpufreq/scaling_{}_freq"
+SWITCHES = (
+    (PROCESSORS + "/intel_pstate/no_turbo", {"1": "off", "0": "on"}),
+    (PROCESSORS + "/cpufreq/boost", {"1": "on", "0": "off"}),
+)
+"""Where a kernel says whether the processor may exceed its base clock, and what its 1 and 0 mean there."""
+INSTRUCTIONS = (
+    ("AVX512", {"avx512f", "avx512vl", "avx512bw", "avx512dq", "fma"}),
+    ("AVX2", {"avx2", "fma"}),
+    ("SVE", {"sve"}),
+    ("NEON", {"asimd"}),
+)
+"""Vector instructions for which torch has kernels of their own, widest first, and their flags in /proc/cpuinfo."""
+LIMITED, BASE = "ATEN_CPU_CAPABILITY", "DEFAULT"
+"""The variable by which torch is told to use narrower ones; what it calls those that every processor has."""
 GPU_LIMITS = "sys/class/devfreq/{}/{}_freq"
 GPUS = ("*.gpu", "*.gp10b", "*.gv11b", "*.ga10b", "gpu-gpc-*")
 """What the GPU's clock is called on Tegra X1, X2, Xavier, Orin, Thor."""
@@ -84,7 +98,7 @@ def torch_build() -> Dict[str, Any]:
 
 def cpu_facts(root: str = "/") -> Dict[str, Any]:
     """Facts of the processor. Frequencies in Hz."""
-    named = dict(re.findall(r"^(.*?)\s*:\s*(.*)$", _read(root, "proc/cpuinfo"), re.MULTILINE))
+    named = dict(re.findall(r"^(.*?)[ \t]*:[ \t]*(.*)$", _read(root, "proc/cpuinfo"), re.MULTILINE))
     memory = re.search(r"^MemTotal:\s+([0-9]+) kB$", _read(root, "proc/meminfo"), re.MULTILINE)
     governors = sorted({_line(path) for path in Path(root).glob(PROCESSORS + "/cpu[0-9]*/cpufreq/scaling_governor")})
     limits = _limits(root, [PROCESSOR_LIMITS])
@@ -97,17 +111,36 @@ def cpu_facts(root: str = "/") -> Dict[str, Any]:
         "cores": cores or UNKNOWN,
         "logical_cores": logical or UNKNOWN,
         "threads_per_core": logical // cores if cores and logical and logical % cores == 0 else UNKNOWN,
+        "turbo": _turbo(root),
         "smt": {"0": "off", "1": "on"}.get(_read(root, PROCESSORS + "/smt/active").strip(), UNKNOWN),
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else UNKNOWN,
         "memory_bytes": int(memory.group(1)) * 1024 if memory else UNKNOWN,
         "governor": "mixed: " + ", ".join(governors) if len(governors) > 1 else "".join(governors) or UNKNOWN,
         "frequency_min_hz": min((1000 * low for low, _ in limits), default=UNKNOWN),
         "frequency_max_hz": max((1000 * high for _, high in limits), default=UNKNOWN),
+        "isa": os.environ.get(LIMITED, "").upper() or _instructions(named),
     }
 
 
-def cuda_facts(name: str) -> Dict[str, Any]:
+def _turbo(root: str) -> str:
+    said = ((words, _read(root, path).strip()) for path, words in SWITCHES)
+    return next((words[switch] for words, switch in said if switch in words), UNKNOWN)
+
+
+def _instructions(named: Dict[str, str]) -> str:
+    """The widest vector instructions with kernels in torch that /proc/cpuinfo lists."""
+    flags = set((named.get("flags") or named.get("Features") or "").split())
+    return next((name for name, needed in INSTRUCTIONS if needed <= flags), BASE if flags else UNKNOWN)
+
+
+def cuda_facts(name: str, root: str = "/") -> Dict[str, Any]:
     """Facts of the GPU as torch tells them, and of the board it is on. Raises: NoDevice."""
+    if name == "jetson" and not board(root):
+        where, said = Path(root) / COMPATIBLE, " ".join(_read(root, COMPATIBLE).split("\0")).strip()
+        tells = f"it says {said!r:.100}" if said else "it is not here"
+        raise NoDevice(
+            f"--device jetson: this is no Jetson board: looked for '{TEGRA}...' in {where}, {tells}; try cuda or cpu"
+        )
     torch = importlib.import_module("torch")
     if not torch.cuda.is_available():
         built = torch.version.cuda or "none: this torch is built for the CPU only"
@@ -124,7 +157,7 @@ def cuda_facts(name: str) -> Dict[str, Any]:
         "multiprocessors": properties.multi_processor_count,
         "cuda": torch.version.cuda or UNKNOWN,
         "cudnn": torch.backends.cudnn.version() or UNKNOWN,
-        **board_facts(),
+        **board_facts(root),
     }
 
 

@@ -11,7 +11,11 @@ from pytest_archbench.old_boards.rows import Reading
 FILES = (".pt", ".pth", ".ts", ".torchscript")
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Parameters of mallopt(3), from glibc's malloc.h."""
-MEMORY = "weights, buffers and input plus the growth of the allocator's peak in a forward pass after the first"
+MEMORY = (
+    "weights, buffers and input plus the growth of the allocator's peak in a forward pass after the first, "
+    "cuDNN autotuned in the first"
+)
+"""Word for word that of ``pytest_archbench.meters.memory`` on a GPU, since the way is the same."""
 
 
 class UnknownNetwork(LookupError):
@@ -86,9 +90,9 @@ def prepare(source: str, job: Dict[str, Any]) -> Ready:
 class Work:
     """A network that can be timed, the device synchronised after each pass."""
 
-    def __init__(self, source: str, job: Dict[str, Any], autotuned: bool) -> None:
+    def __init__(self, source: str, job: Dict[str, Any]) -> None:
         torch = _torch()
-        torch.backends.cudnn.benchmark = autotuned and job["place"] != "cpu"
+        torch.backends.cudnn.benchmark = job["place"] != "cpu"  # before the first pass, for memory too
         self.ready = prepare(source, job)
         self.reference = reference_workload(job["place"])
         self._without_autograd = getattr(torch, "inference_mode", torch.no_grad)
@@ -131,7 +135,7 @@ def stopwatch(place: str) -> Callable[[Callable[[], Any]], float]:
         return by_the_wall
     torch = _torch()
     begun, ended = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    stream = torch.cuda.current_stream()
+    stream = torch.cuda.current_stream(place)  # of the GPU that is measured, which may not be the first
 
     def by_events(action: Callable[[], Any]) -> float:
         begun.record(stream)

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from typing import Any, Dict, Iterator, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from pytest_archbench.old_boards.children import Answer, ask, obstacle, serve
 from pytest_archbench.old_boards.command import Parser, parser
@@ -20,6 +20,9 @@ METERS = (
     ("energy", ("energy", "energy_above_idle", "power")),
 )
 """Instruments and the metrics that each one yields."""
+DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+BINARY = ((2.0**30, "Gi"), (2.0**20, "Mi"), (2.0**10, "Ki"), (1.0, ""))
+"""Prefixes of units, those of ``pytest_archbench.units``."""
 LONGEST_LOOK = 120.0
 """Seconds at least until a board has imported torch."""
 PLACES = {"cuda": "cuda:0", "jetson": "cuda:0"}
@@ -139,15 +142,39 @@ def _measured(case: Case, timeout: float, journal: "Journal", exhausted: Exhaust
     made = [row(case.job["name"], metric, under, _reading(answer, metric)) for metric in case.metrics]
     for each in made:
         journal.append(each)
-    _say(f"{case.label}: {'; '.join(dict.fromkeys(map(_told, made)))}")
+    _say(f"{case.label}: {told(made)}")
     return all(each["status"] in ("ok", "skipped") for each in made)
 
 
-def _told(made: Dict[str, Any]) -> str:
-    """A row for who waits."""
-    if made["status"] != "ok":
-        return f"{made['status']}: {made['message']}"
-    return f"{made['metric']} {made['value']:.5g} {made['unit']}"
+def told(made: Sequence[Dict[str, Any]]) -> str:
+    """The rows of a case for who waits: values, and after them what makes them doubtful."""
+    values = [
+        f"{each['metric']} {readable(each['value'], each['unit'])}"
+        if each["status"] == "ok"
+        else f"{each['status']}: {each['message']}"
+        for each in made
+    ]
+    metrics: Dict[str, List[str]] = {}
+    for each in made:
+        disturbed = [f"disturbed: {doubt}" for trial in each["trials"] for doubt in trial["disturbed"]]
+        for doubt in [each["imprecise"], *disturbed]:
+            metrics.setdefault(doubt, []).append(each["metric"])
+    doubts = [
+        doubt if len(names) == len(made) else f"{' and '.join(names)}: {doubt}"
+        for doubt, names in metrics.items()
+        if doubt
+    ]
+    return "; ".join([*dict.fromkeys(values), *doubts])
+
+
+def readable(value: float, unit: str) -> str:
+    """A value in four places: ``readable(0.00001986, "s") == "19.86 µs"``."""
+    if value == 0:
+        return f"0 {unit}"
+    scales = BINARY if unit == "B" else DECIMAL
+    scale, prefix = next((each for each in scales if abs(value) >= each[0]), scales[-1])
+    places = max(4 - len(str(int(abs(value / scale)))), 0)
+    return f"{value / scale:.{places}f} {prefix}{unit}"
 
 
 def _reading(answer: Answer, metric: str) -> Reading:

@@ -56,7 +56,7 @@ def row(architecture: str, metric: str, conditions: Dict[str, Any], reading: Rea
         "samples": samples,
         "interval": median_interval(samples) if samples else None,
         "percentiles": {f"p{p}": percentile(samples, p) for p in (50, 90, 99)} if samples else None,
-        "trials": [trial] if reading.reference else [],
+        "trials": [trial] if reading.reference or reading.machine else [],
         "left_out": [],
         "imprecise": reading.imprecise,
         "conditions": conditions,

@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -27,14 +28,16 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_archbench import devices, environment, history, machine, old_boards, store
+from pytest_archbench import devices, environment, history, machine, old_boards, options, store, units
 from pytest_archbench.cli import main
 from pytest_archbench.meters import energy as package_energy
 from pytest_archbench.meters import latency as package_latency
+from pytest_archbench.meters import memory as package_memory
 from pytest_archbench.meters import reference as package_reference
 from pytest_archbench.meters import timing as package_timing
 from pytest_archbench.old_boards import children, command, energy, host, networks, probe, rows, timing, witness
 from pytest_archbench.power import boards
+from pytest_archbench.records import Architecture, Conditions, Reading, Settings
 from pytest_archbench.registry import METRICS
 
 SCRIPT = old_boards.script()
@@ -153,6 +156,68 @@ def test_what_is_taken_in_the_same_way_is_called_the_same(tmp_path: Path) -> Non
         assert said == f"{sensor.convention}, {convention}"
 
 
+def convention_of_memory(device: str) -> str:
+    tiny = Architecture("tiny", family="", build=lambda: torch.nn.Conv2d(3, 4, 3), input_shape=(3, 8, 8))
+    found = package_memory.peak_memory(tiny, Conditions(device), Settings())["peak_memory"]
+    assert isinstance(found, Reading)
+    return found.convention
+
+
+def test_memory_is_called_the_same() -> None:
+    assert f"{convention_of_memory('cpu')}, {package_memory.AUTOTUNED}" == networks.MEMORY
+
+
+class Stream:
+    """What torch hands out as a stream, by the device that was asked for."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+
+class Event:
+    """An event that remembers where it was recorded; the GPU's clock says 7 ms between any two."""
+
+    recorded: ClassVar[list[str]] = []
+
+    def __init__(self, enable_timing: bool) -> None:
+        assert enable_timing
+
+    def record(self, stream: Stream) -> None:
+        self.recorded.append(stream.place)
+
+    def synchronize(self) -> None: ...
+
+    def elapsed_time(self, _end: Event) -> float:
+        return 7.0
+
+
+def test_a_gpu_is_timed_on_its_own_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several GPUs the first one's stream, which torch gives where none is named, knows nothing of the others."""
+    cuda = SimpleNamespace(Event=Event, current_stream=lambda place="cuda:0": Stream(place))
+    monkeypatch.setattr(networks, "_torch", lambda: SimpleNamespace(cuda=cuda))
+    Event.recorded.clear()
+    assert networks.stopwatch("cuda:1")(lambda: None) == pytest.approx(7e-3)
+    assert Event.recorded == ["cuda:1", "cuda:1"]
+
+
+@pytest.mark.parametrize(("place", "autotuned"), [("cuda:1", True), ("cpu", False)])
+def test_whatever_is_measured_on_a_gpu_is_autotuned(
+    place: str, autotuned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory as times are: the fastest algorithms may take more of it."""
+    cudnn = SimpleNamespace(benchmark=None)
+    fake = SimpleNamespace(backends=SimpleNamespace(cudnn=cudnn), no_grad=None)
+    monkeypatch.setattr(networks, "_torch", lambda: fake)
+    for part in ("reference_workload", "synchroniser", "stopwatch"):
+        monkeypatch.setattr(networks, part, lambda _: None)
+    seen = []
+    monkeypatch.setattr(networks, "prepare", lambda *_: seen.append(cudnn.benchmark))
+    monkeypatch.setattr(children, "peak_memory", lambda *_: None)
+    monkeypatch.setattr(children, "_answer", lambda *_: {})
+    children.INSTRUMENTS["memory"]({"source": "net", "place": place})
+    assert seen == [autotuned]
+
+
 def pressed(root: Path, stat: str, waited: int) -> Path:
     """What a kernel says of its processors, in clock ticks, and of tasks that waited, in µs."""
     (root / "proc/pressure").mkdir(parents=True)
@@ -228,6 +293,59 @@ def test_a_board_of_garbage_has_unknown_facts(tmp_path: Path, monkeypatch: pytes
     assert (found["l4t"], found["power_mode"], found["module"]) == ("unknown", "unknown", "Jetson Nano")
 
 
+CPUINFO = {
+    "AVX512": "flags\t\t: fpu fma avx2 avx512f avx512vl avx512bw avx512dq",
+    "AVX2": "flags\t\t: fpu fma avx2 avx512f",
+    "SVE": "Features\t: fp asimd sve",
+    "NEON": "Features\t: fp asimd",
+    "DEFAULT": "flags\t\t: fpu sse2",
+    "unknown": "processor\t: 0\nflags\t\t:\nbugs\t\t: fma",
+}
+
+
+@pytest.mark.parametrize("isa", CPUINFO)
+@pytest.mark.parametrize(
+    ("switch", "turbo"),
+    [("intel_pstate/no_turbo 1", "off"), ("cpufreq/boost 1", "on"), ("cpufreq/boost 0", "off"), ("", "unknown")],
+)
+def test_a_processor_has_the_facts_that_the_probe_finds(
+    tmp_path: Path, isa: str, switch: str, turbo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(CPUINFO[isa] + "\n")
+    if switch:
+        path = tmp_path / "sys/devices/system/cpu" / switch.split()[0]
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{switch.split()[1]}\n")
+    found, probed = host.cpu_facts(str(tmp_path)), devices.cpu.fingerprint("", tmp_path)
+    assert (found["isa"], found["turbo"]) == (probed["isa"], probed["turbo"]) == (isa, turbo)
+    assert set(found) == {"kind", *probed}
+
+
+def test_instructions_and_switches_are_those_of_the_probe() -> None:
+    assert host.INSTRUCTIONS == devices.cpu.INSTRUCTIONS
+    numbers = ((path, {int(said): word for said, word in words.items()}) for path, words in host.SWITCHES)
+    assert tuple(numbers) == devices.cpu.SWITCHES
+    assert (host.LIMITED, host.BASE) == (devices.cpu.LIMITED, devices.cpu.BASE)
+
+
+def test_torch_may_be_told_to_use_narrower_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    assert host.cpu_facts()["isa"] == devices.find("cpu").fingerprint["isa"] == "AVX2"
+
+
+def test_another_computer_is_no_jetson(tmp_path: Path) -> None:
+    with pytest.raises(
+        host.NoDevice, match=r"this is no Jetson board: looked for 'nvidia,tegra\.\.\.' in .*, it is not"
+    ):
+        host.cuda_facts("jetson", str(tmp_path))
+    (tmp_path / "proc/device-tree").mkdir(parents=True)
+    (tmp_path / "proc/device-tree/compatible").write_bytes(b"raspberrypi,4-model-b\0brcm,bcm2711\0")
+    with pytest.raises(host.NoDevice, match=r"it says 'raspberrypi,4-model-b brcm,bcm2711'; try cuda or cpu"):
+        host.cuda_facts("jetson", str(tmp_path))
+
+
 class Load:
     """A pretended network and the rail that feeds it: 5 W while it runs, 2 W else."""
 
@@ -257,7 +375,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_energy_is_power_times_time_over_images() -> None:
     """Passes of 5 ms at 5 W, two images each: 12.5 mJ an image, of which 2 W x 5 ms / 2 = 5 mJ at rest."""
     load: Any = Load()
-    found = energy.readings([load], load, batch_size=2, length=0.1)
+    found = energy.readings([load], load, batch_size=2, length=0.1, threads=1)
     assert min(found["power"].samples) > 4.0
     assert min(found["energy"].samples) == pytest.approx(12.5e-3, rel=0.25)
     assert min(found["energy_above_idle"].samples) == pytest.approx(7.5e-3, rel=0.25)
@@ -286,29 +404,72 @@ def test_energy_of_a_network_makes_rows_that_the_package_reads(tmp_path: Path, m
 
 def test_trapezoids_over_true_times() -> None:
     """From 0 to 4 s: 2 W held for 1 s, 2 to 4 W over 2 s = 6 J, 4 W held for 1 s: 12 J."""
-    assert energy.integral([(1.0, 2.0), (3.0, 4.0)], 0.0, 4.0) == pytest.approx(12.0)
+    powers = [(1.0, (1.5, 0.5)), (3.0, (1.0, 3.0))]
+    assert energy.integral(powers, 0.0, 4.0) == pytest.approx(12.0)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_rail_that_is_lost_says_which_and_why() -> None:
     load: Any = Load(itertools.chain(itertools.repeat(False, 20), itertools.repeat(True)))
     with pytest.raises(energy.SensorLost, match=r"VDD_IN: \d+ of \d+ readings failed: .*Input/output error"):
-        energy.readings([load], load, batch_size=1, length=0.1)
+        energy.readings([load], load, batch_size=1, length=0.1, threads=1)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_few_failing_reads_are_left_out_and_counted() -> None:
     load: Any = Load(itertools.cycle([False] * 24 + [True]))
-    found = energy.readings([load], load, batch_size=1, length=0.1)
+    found = energy.readings([load], load, batch_size=1, length=0.1, threads=1)
     assert any("readings failed and were left out" in note for note in found["energy"].notes)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_rail_that_never_changes_is_stuck() -> None:
+    """5073 mV x 873 mA, read at times that jitter: the quotients of energy and time differ in their last digits."""
     load: Any = Load()
-    load.read = lambda: 3.0
+    load.read = lambda: 5073 * 873e-6
     with pytest.raises(energy.SensorLost, match="stuck"):
-        energy.readings([load], load, batch_size=1, length=0.02)
+        energy.readings([load], load, batch_size=1, length=0.02, threads=1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_energy_beside_a_neighbour_is_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a processor for one thread, where a tenth is the limit; for eight threads it is within it."""
+    facts = dict.fromkeys(("pressure", "stolen", "taken", "switches", "pace"), 0.0)
+    monkeypatch.setattr(energy, "between", lambda *_: {**facts, "others": 0.5})
+    load: Any = Load()
+    found = energy.readings([load], load, batch_size=1, length=0.03, threads=1)
+    said = "other processes kept 0.50 processors busy, whose energy is in it (limit 0.1)"
+    for reading in found.values():
+        assert reading.disturbed == [said]
+        assert reading.imprecise.endswith(f"disturbed: {said}")
+        assert f"disturbed: {said}" in reading.notes
+    assert energy.neighbours({**facts, "others": 0.5}, 8) == []
+    assert energy.neighbours({**facts, "others": None}, 1) == []
+
+
+def test_a_neighbour_and_a_slow_sensor_are_judged_by_the_package_s_limits() -> None:
+    assert (energy.NEIGHBOURS, energy.SLOW, energy.IDLE) == (
+        package_energy.NEIGHBOURS,
+        package_energy.SLOW,
+        package_energy.DRIFT,
+    )
+    assert energy.WINDOW == package_energy.PERIODS * boards.PERIOD
+    assert (energy.WINDOWS, energy.SETTLE) == (package_energy.WINDOWS, package_energy.SETTLE)
+
+
+@pytest.mark.usefixtures("quick")
+def test_rails_that_are_read_too_seldom_are_doubtful() -> None:
+    """A read that takes 20 ms where one every 2 ms is asked for."""
+    load: Any = Load()
+    values = itertools.count(3.0, 1e-6)
+
+    def read() -> float:
+        time.sleep(0.02)
+        return next(values)
+
+    load.read = read
+    found = energy.readings([load], load, batch_size=1, length=0.06, threads=1)
+    assert "times a second, 500 were asked for" in found["power"].imprecise
 
 
 @pytest.mark.parametrize(
@@ -346,7 +507,10 @@ def test_a_name_that_leads_nowhere_says_what_to_write(source: str, said: str) ->
         (["net", "--device", "tpu"], "expected cpu, cuda, cuda:1 or jetson; got 'tpu'"),
         (["net", "--metric", "speed"], "expected a list of latency"),
         (["net", "--metric", "power,power"], "nothing twice"),
-        (["net", "--timeout", "nan"], "expected a number above 0; got 'nan'"),
+        (["net", "--precision", "nan"], "expected a number above 0; got 'nan'"),
+        (["net", "--timeout", "nan"], "expected a time such as 2s or 300ms"),
+        (["net", "--time-budget", "3 days"], "got '3 days'"),
+        (["net", "--window", "4.9s"], "expected 5s or longer; got '4.9s': the ends of a shorter one"),
         (["net", "net"], "net is there already; write OTHER_NAME=net"),
         (["=lib:build"], "expected NAME=SOURCE or SOURCE"),
         ([], "NETWORK"),
@@ -359,6 +523,16 @@ def test_a_mistake_is_one_sentence(arguments: list[str], said: str, capsys: pyte
     told = capsys.readouterr().err
     assert said in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("300ms", 0.3), ("2s", 2.0), ("2", 2.0), ("0.5", 0.5), ("10min", 600.0), ("250 us", 250e-6)]
+)
+def test_a_time_has_a_unit(text: str, seconds: float) -> None:
+    asked = command.parser().parse_args(["net", f"--time-budget={text}", "--window=6000ms", f"--timeout={text}"])
+    assert (asked.time_budget, asked.timeout) == (pytest.approx(seconds), pytest.approx(seconds))
+    assert asked.window == pytest.approx(6.0)
+    assert options.duration(text) == pytest.approx(seconds)
 
 
 def test_one_device_has_one_name() -> None:
@@ -378,6 +552,30 @@ def test_what_a_network_raises_becomes_a_status(error: Exception, status: str) -
     found = children.failure(error)
     assert found["status"] == status
     assert "\n" not in found["message"]
+
+
+def row(metric: str, *samples: float, **more: Any) -> dict[str, Any]:
+    return rows.row("net", metric, CONDITIONS, rows.Reading(samples, **more))
+
+
+def test_a_case_says_its_values_and_what_makes_them_doubtful() -> None:
+    doubt = "the median is known to ±9.00%, ±1.00% was asked for; raise --time-budget"
+    noise = "tasks waited for a processor 40% of the time (limit 5%)"
+    times = {"imprecise": doubt, "reference": [0.1], "disturbed": [noise]}
+    assert probe.told([row("latency", 1.986e-5, **times), row("throughput", 50352.0, **times)]) == (
+        f"latency 19.86 µs; throughput 50.35 kimg/s; {doubt}; disturbed: {noise}"
+    )
+    drifted = "the power at rest changed from 2 W to 3 W meanwhile (limit 10%)"
+    assert probe.told([row("energy", 0.25), row("energy_above_idle", 0.125, imprecise=drifted)]) == (
+        f"energy 250.0 mJ; energy_above_idle 125.0 mJ; energy_above_idle: {drifted}"
+    )
+    failed = rows.row("net", "power", CONDITIONS, rows.unread("oom", "no room"))
+    assert probe.told([failed, failed]) == "oom: no room"
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(sorted(set(rows.UNITS.values()))))
+def test_a_value_reads_as_the_package_writes_it(value: float, unit: str) -> None:
+    assert probe.readable(value, unit) == units.readable(value, unit)
 
 
 TORCH = """
@@ -537,7 +735,7 @@ def test_it_measures_a_network_and_the_package_reads_it(tmp_path: Path) -> None:
     assert header["environment"]["torch"] == here["torch"]
     assert header["environment"]["packages"]["torch"] == here["packages"]["torch"]
     processor = {"kind": "cpu", **devices.find("cpu").fingerprint}
-    assert header["devices"]["cpu"].items() <= processor.items()
+    assert header["devices"]["cpu"] == processor
     assert latency.convention == package_latency.convention("latency", "cpu")
     assert latency.trials
     assert found["throughput"].value == pytest.approx(2 / latency.value, rel=0.05)
@@ -581,3 +779,4 @@ def test_on_a_gpu_it_agrees_with_the_package(tmp_path: Path) -> None:
     rows_by_metric = {row["metric"]: row for row in store.read(tmp_path / "out").rows}
     assert rows_by_metric["peak_memory"]["value"] > 4 * 11_689_512  # parameters of ResNet-18, float32
     assert rows_by_metric["latency"]["convention"] == package_latency.convention("latency", "cuda")
+    assert rows_by_metric["peak_memory"]["convention"] == convention_of_memory("cuda")

@@ -83,7 +83,7 @@ def _no_board(root: Path, found: str) -> str:
     release = "it is here" if is_there(root / RELEASE) else "it is not here"
     return (
         f"device 'jetson': this is no Jetson board: looked for '{rails.TEGRA}...' in {root / rails.COMPATIBLE}, {tells}"
-        f", and for {root / RELEASE}, {release}; try --device=cpu or --device=cuda"
+        f", and for {root / RELEASE}, {release}; archbench device says what is here"
     )
 
 

@@ -99,7 +99,7 @@ def test_jetson_elsewhere_names_the_files_looked_at(tmp_path: Path) -> None:
     assert str(error.value.args[0]) == (
         "device 'jetson': this is no Jetson board: looked for 'nvidia,tegra...' in "
         f"{tmp_path}/proc/device-tree/compatible, it says 'Raspberry Pi 4', and for {tmp_path}/etc/nv_tegra_release, "
-        "it is here; try --device=cpu or --device=cuda"
+        "it is here; archbench device says what is here"
     )
 
 

@@ -47,7 +47,7 @@ def test_it_says_what_board_it_found_instead(tmp_path: Path) -> None:
 
 
 def test_it_says_that_there_is_no_device_tree(tmp_path: Path) -> None:
-    with pytest.raises(NoDevice, match=r"compatible, it is not here, and for .*, it is not here; try --device"):
+    with pytest.raises(NoDevice, match=r"compatible, it is not here, and for .*, it is not here; archbench device"):
         jetson("jetson", tmp_path)
 
 

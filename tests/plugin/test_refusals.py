@@ -24,7 +24,10 @@ from pytest_archbench.store import SCHEMA
         ("--archbench-suite=user", "suite 'user' is empty: declare a network under [tool.archbench.architectures]"),
         ("--archbench-metric=mac", "unknown metric 'mac': did you mean macs?"),
         ("--archbench-metric=macs,latancy", "unknown metric 'latancy': did you mean latency?"),
-        ("--archbench-device=gpu", "unknown device 'gpu': did you mean xpu, cpu? known: auto, cpu, cuda, jetson, mps, xpu"),
+        (
+            "--archbench-device=gpu",
+            "unknown device 'gpu': did you mean xpu, cpu? known: auto, cpu, cuda, jetson, mps, xpu",
+        ),
         ("--archbench-device=cpu:1", "device 'cpu:1': there is one cpu, called 'cpu'"),
         (
             "--archbench-device=jetson",

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test test-slow test-cuda lint race race-accuracy race-noise race-memory race-report clean help
+.PHONY: bench test test-slow test-cuda lint race race-accuracy race-noise race-memory race-report variant-distances clean help
 
 bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
 	$(BIN)/pytest --archbench --device=cpu
@@ -35,6 +35,9 @@ race-noise: $(INSTALLED) ## false alarms, detection and smallest detectable chan
 
 race-memory: $(INSTALLED) ## peak host memory: how well it repeats, and against torch's profiler
 	$(BIN)/python tools/race_memory.py
+
+variant-distances: $(INSTALLED) ## how far float16, bfloat16 and channels-last are off float32, for every packaged network
+	$(BIN)/python tools/variant_distances.py
 
 race-report: $(INSTALLED) ## how long the report of a large run takes, and how large its page is
 	$(BIN)/python tools/race_report.py

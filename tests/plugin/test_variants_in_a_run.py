@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from lifecycle import Ran, bench, only, run, write
 
 from pytest_archbench import history, own
@@ -183,3 +184,15 @@ def test_a_limit_that_nothing_can_judge_skips_with_the_reason(guarded: Ran) -> N
         pytest.skip("this host tells its energy")
     assert "nothing tells the energy of cpu" in guarded.output
     assert guarded.outcomes == {"failed": 1, "passed": 1, "skipped": 1}
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU that torch can use")
+def test_two_devices_are_measured_side_by_side(tmp_path: Path) -> None:
+    metrics = "--archbench-metric=latency,peak_memory,device_memory,peak_host_memory"
+    ran = bench(tmp_path, "--device=cpu,cuda", "--archbench-arch=squeezenet1_1", "--archbench-batch-size=1,4", metrics)
+    assert ran.code == 0, ran.output
+    found = {(row["metric"], row["conditions"]["device"]): row["status"] for row in ran.rows}
+    assert found["latency", "cpu"] == found["latency", "cuda"] == found["device_memory", "cuda"] == "ok"
+    assert found["device_memory", "cpu"] == found["peak_host_memory", "cuda"] == "skipped"
+    assert set(ran.header["devices"]) == {"cpu", "cuda"}

@@ -243,7 +243,7 @@ LIMITS = (
     Limit("switches", 50, "it was put aside for other tasks {value:.0f} times a second (limit {limit:.0f})"),
     Limit("throttled", 0, "processors slowed down for heat {value:.0f} times"),
     Limit("gpu_processes", 0, "{value:.0f} other processes were on the GPU"),
-    Limit("gpu_slowed_for_heat", 0, "the GPU slowed down for heat"),
+    Limit("gpu_slowed_for_heat", 0.01, "the GPU slowed down for heat (limit {limit:.0%} of the time)"),
     Limit("pace", 0.05, "the reference workload's time changed by {value:+.1%} meanwhile (limit {limit:.0%})"),
 )
 """Set between what was seen on two virtual processors, one torch thread, resnet18 and mobilenet_v2 for 2 s each:

@@ -7,9 +7,10 @@ Source of the calls and their units: NVML API reference guide, "Device Queries".
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -29,7 +30,8 @@ class Lost(RuntimeError):
 class State:
     """A GPU at a moment, None where it does not tell: °C, Hz, W, and the reasons for which its clocks are held back.
 
-    ``processes`` are the pids that have a compute context on it.
+    ``processes`` are the pids that have a compute context on it. ``held_for_heat``, ``held_for_power``: s for which its
+    clocks were held back since the driver was loaded; ``time``: s of a monotonic clock.
     """
 
     temperature: float | None
@@ -38,6 +40,9 @@ class State:
     power: float | None
     reasons: tuple[str, ...] | None
     processes: tuple[int, ...] | None
+    held_for_heat: float | None = None
+    held_for_power: float | None = None
+    time: float = 0.0
 
 
 REASONS = {
@@ -50,6 +55,8 @@ REASONS = {
     "nvmlClocksThrottleReasonApplicationsClocksSetting": "clocks set by the owner",
 }
 """The driver's bits, under the names that old and new libraries share, and what each means. Being idle is none."""
+HEAT = {"heat", "hardware slowdown"}
+POWER = {"power cap", "power brake"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +104,29 @@ class Gpu:
         return {name: UNKNOWN if answer is None else answer for name, answer in answers.items()}
 
     def state(self) -> State:
-        """Raises: Lost."""
+        """The reasons first, which are gone soon after the work. Raises: Lost."""
+        reasons = self._perhaps(
+            lambda nvml: _reasons(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle))
+        )
+        heat = self._number(lambda nvml: self._held(nvml, nvml.NVML_PERF_POLICY_THERMAL))
+        power = self._number(lambda nvml: self._held(nvml, nvml.NVML_PERF_POLICY_POWER))
+        time = perf_counter()
         running = self._processes()
         return State(
             self._number(lambda nvml: nvml.nvmlDeviceGetTemperature(self.handle, nvml.NVML_TEMPERATURE_GPU)),
             self._number(lambda nvml: nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_SM) * 1e6),
             self._number(lambda nvml: nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_MEM) * 1e6),
             self._number(lambda nvml: nvml.nvmlDeviceGetPowerUsage(self.handle) / 1e3),
-            self._perhaps(lambda nvml: _reasons(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle))),
+            reasons,
             None if running is None else tuple(each.pid for each in running),
+            heat,
+            power,
+            time,
         )
+
+    def _held(self, nvml: ModuleType, policy: int) -> float:
+        """s; the driver counts ns."""
+        return float(nvml.nvmlDeviceGetViolationStatus(self.handle, policy).violationTime) / 1e9
 
     def _processes(self) -> list[Any] | None:
         found: list[Any] | None = self._perhaps(lambda nvml: nvml.nvmlDeviceGetComputeRunningProcesses(self.handle))
@@ -128,11 +148,24 @@ class Gpu:
             return question(nvml)
 
 
+PREFIXES = ("GPU-", "MIG-")
+"""Of a GPU's name, and of an instance's: a part of a GPU that is used as one (MIG)."""
+
+
 def gpu(uuid: str) -> Gpu:
-    """The GPU that torch calls so, with or without the prefix ``GPU-``. Raises: NoNvml, Lost."""
-    name = uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
-    with _answering(f"GPU {name}") as nvml:
-        return Gpu(nvml.nvmlDeviceGetHandleByUUID(name), name)
+    """The GPU, or the part of one, that torch calls so: torch leaves away the prefix that the driver's names have.
+
+    Raises: NoNvml with what the driver says of each name, Lost.
+    """
+    names = [uuid] if uuid.startswith(PREFIXES) else [f"{prefix}{uuid}" for prefix in PREFIXES]
+    reasons = []
+    for name in names:
+        try:
+            with _answering(f"GPU {name}") as nvml:
+                return Gpu(nvml.nvmlDeviceGetHandleByUUID(name), name)
+        except NoNvml as reason:
+            reasons.append(str(reason))
+    raise NoNvml("; ".join(dict.fromkeys(reasons)))
 
 
 def every() -> tuple[Gpu, ...]:
@@ -145,35 +178,44 @@ def every() -> tuple[Gpu, ...]:
         return ()
 
 
-def between(before: State | None, after: State | None, pid: int) -> dict[str, float | None]:
+def between(
+    before: State | None, after: State | None, pid: int, family: Collection[int] = ()
+) -> dict[str, float | None]:
     """What a GPU did between two moments, for ``machine.disturbed``; nothing where there is no GPU to ask.
 
     ``gpu_temperature_before``, ``_after``: °C. ``gpu_clock_before``, ``_after``: Hz of the multiprocessors.
-    ``gpu_slowed_for_heat``, ``gpu_power_capped``: at how many of the two moments. ``gpu_processes``: how many others
-    have a context there; None where ``pid``, this process, is not among them, since then they go by other numbers.
+    ``gpu_slowed_for_heat``, ``gpu_power_capped``: the share of the time; 1 where the driver counted none, or does not
+    count, and yet gives it as a reason at the second moment, which should be right after the work. Source: NVML API
+    reference, nvmlDeviceGetViolationStatus; of heat some drivers count nothing. ``gpu_processes``: how many others have
+    a context there, without the pids of ``family``; None where ``pid``, this process, is not among them, since then
+    they go by other numbers.
     """
     if before is None or after is None:
         return {}
-    states = (before, after)
+    states, wall = (before, after), after.time - before.time
     return {
         "gpu_temperature_before": before.temperature,
         "gpu_temperature_after": after.temperature,
         "gpu_clock_before": before.sm_clock,
         "gpu_clock_after": after.sm_clock,
-        "gpu_slowed_for_heat": _moments(states, {"heat", "hardware slowdown"}),
-        "gpu_power_capped": _moments(states, {"power cap", "power brake"}),
-        "gpu_processes": _others(states, pid),
+        "gpu_slowed_for_heat": _share([state.held_for_heat for state in states], wall, HEAT, after.reasons),
+        "gpu_power_capped": _share([state.held_for_power for state in states], wall, POWER, after.reasons),
+        "gpu_processes": _others(states, pid, family),
     }
 
 
-def _moments(states: tuple[State, ...], reasons: set[str]) -> float | None:
-    known = [state.reasons for state in states if state.reasons is not None]
-    return float(sum(not reasons.isdisjoint(each) for each in known)) if known else None
+def _share(held: Sequence[float | None], wall: float, reasons: set[str], found: tuple[str, ...] | None) -> float | None:
+    """Of ``wall`` s, in how much clocks were held back; where none was counted whether ``found`` has the reason."""
+    before, after = held
+    counted = None
+    if before is not None and after is not None and wall > 0:
+        counted = min(1.0, max(0.0, after - before) / wall)  # a driver counts in steps
+    return counted if counted or found is None else float(not reasons.isdisjoint(found))
 
 
-def _others(states: tuple[State, ...], pid: int) -> float | None:
+def _others(states: tuple[State, ...], pid: int, family: Collection[int]) -> float | None:
     seen = {each for state in states for each in state.processes or ()}
-    return float(len(seen - {pid})) if pid in seen else None
+    return float(len(seen - {pid, *family})) if pid in seen else None
 
 
 def _reasons(nvml: ModuleType, bits: int) -> tuple[str, ...]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +22,7 @@ from pytest_archbench.nvml import Gpu, Lost, NoNvml, State, between
 UUID = "GPU-8a6f4b1e-0c2d-4e5f-9a7b-1c3d5e7f9a0b"
 PIDS = (100, 200)
 GIB = 2**30
+HELD = {pynvml.NVML_PERF_POLICY_POWER: 1_500_000_000, pynvml.NVML_PERF_POLICY_THERMAL: 250_000_000}  # ns
 ANSWERS: dict[str, Any] = {
     "nvmlInit": None,
     "nvmlDeviceGetHandleByUUID": "handle",
@@ -36,8 +43,9 @@ ANSWERS: dict[str, Any] = {
     "nvmlDeviceGetTemperature": 61,
     "nvmlDeviceGetClockInfo": 1410,
     "nvmlDeviceGetCurrentClocksThrottleReasons": 0x4 | 0x20,
+    "nvmlDeviceGetViolationStatus": lambda _gpu, policy: SimpleNamespace(referenceTime=1, violationTime=HELD[policy]),
 }
-"""Function -> what it answers or raises. 0x4 is the software's power cap, 0x20 its thermal slowdown."""
+"""Function -> what it answers, answers with or raises. 0x4 is the software's power cap, 0x20 its thermal slowdown."""
 
 
 @pytest.fixture
@@ -46,10 +54,10 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     answers = dict(ANSWERS)
 
     def asked(name: str) -> Any:
-        def answer(*_arguments: Any) -> Any:
+        def answer(*arguments: Any) -> Any:
             if isinstance(answers[name], Exception):
                 raise answers[name]
-            return answers[name]
+            return answers[name](*arguments) if callable(answers[name]) else answers[name]
 
         return answer
 
@@ -84,7 +92,43 @@ def test_facts_are_what_does_not_change_while_it_runs(driver: dict[str, Any]) ->
 
 
 def test_a_state_has_the_words_of_its_reasons(driver: dict[str, Any]) -> None:
-    assert nvml.gpu(UUID).state() == State(61.0, 1.41e9, 1.41e9, 71.5, ("power cap", "heat"), PIDS)
+    state = nvml.gpu(UUID).state()
+    assert replace(state, time=0.0) == State(61.0, 1.41e9, 1.41e9, 71.5, ("power cap", "heat"), PIDS, 0.25, 1.5)
+    assert state.time <= perf_counter()
+
+
+def test_the_reasons_are_asked_before_anything_else(driver: dict[str, Any]) -> None:
+    """A GPU that is done clocks up again, or down, within milliseconds."""
+    gpu, asked = nvml.gpu(UUID), []
+
+    def noting(name: str, answer: Any) -> Any:
+        def noted(*arguments: Any) -> Any:
+            asked.append(name)
+            return answer(*arguments) if callable(answer) else answer
+
+        return noted
+
+    driver.update({name: noting(name, answer) for name, answer in driver.items()})
+    gpu.state()
+    assert asked[0] == "nvmlDeviceGetCurrentClocksThrottleReasons"
+    assert len(asked) > 5
+
+
+def test_an_instance_of_a_gpu_goes_by_another_prefix(driver: dict[str, Any]) -> None:
+    """torch tells neither; the driver knows one of the two."""
+    instance = f"MIG-{UUID.removeprefix('GPU-')}"
+
+    def handle(name: str) -> str:
+        if name == instance:
+            return "part"
+        raise failing(pynvml.NVML_ERROR_NOT_FOUND)
+
+    driver["nvmlDeviceGetHandleByUUID"] = handle
+    assert nvml.gpu(instance.removeprefix("MIG-")) == nvml.gpu(instance) == Gpu("part", instance)
+    with pytest.raises(NoNvml, match=r"^GPU GPU-none: the driver says: Not Found; GPU MIG-none: .* Not Found$"):
+        nvml.gpu("none")
+    with pytest.raises(NoNvml, match=r"^GPU GPU-none: the driver says: Not Found$"):
+        nvml.gpu("GPU-none")
 
 
 def test_what_a_gpu_does_not_tell_is_none(driver: dict[str, Any]) -> None:
@@ -92,7 +136,7 @@ def test_what_a_gpu_does_not_tell_is_none(driver: dict[str, Any]) -> None:
         {name: failing(pynvml.NVML_ERROR_NOT_SUPPORTED) for name in driver if name.startswith("nvmlDeviceGet")}
     )
     gpu = Gpu("handle", UUID)
-    assert gpu.state() == State(None, None, None, None, None, None)
+    assert replace(gpu.state(), time=0.0) == State(None, None, None, None, None, None, None, None)
     assert gpu.memory_of(100) is None
     for question in (gpu.energy, gpu.power, gpu.used_memory):
         with pytest.raises(NoNvml, match=f"GPU {UUID}: .*: the driver says: Not Supported"):
@@ -127,8 +171,9 @@ def test_every_gpu_of_the_host(driver: dict[str, Any]) -> None:
     assert nvml.every() == (Gpu("handle", UUID),)
 
 
-COOL = State(50.0, 1.4e9, 1e9, 70.0, (), (7,))
-HOT = State(90.0, 1.2e9, 1e9, 250.0, ("heat", "power cap"), (7, 8, 9))
+COOL = State(50.0, 1.4e9, 1e9, 70.0, (), (7,), held_for_heat=3.0, held_for_power=10.0, time=100.0)
+HOT = State(90.0, 1.2e9, 1e9, 250.0, (), (7, 8, 9), held_for_heat=3.5, held_for_power=15.0, time=110.0)
+"""Of ten seconds it was held back for half a one by heat, and for five by its power limit; at the end by nothing."""
 
 
 def test_what_happened_meanwhile_is_counted_and_flagged() -> None:
@@ -138,15 +183,69 @@ def test_what_happened_meanwhile_is_counted_and_flagged() -> None:
         "gpu_temperature_after": 90.0,
         "gpu_clock_before": 1.4e9,
         "gpu_clock_after": 1.2e9,
-        "gpu_slowed_for_heat": 1.0,
-        "gpu_power_capped": 1.0,
+        "gpu_slowed_for_heat": 0.05,
+        "gpu_power_capped": 0.5,
         "gpu_processes": 2.0,
     }
-    assert disturbed(facts) == ("2 other processes were on the GPU", "the GPU slowed down for heat")
+    assert disturbed(facts) == (
+        "2 other processes were on the GPU",
+        "the GPU slowed down for heat (limit 1% of the time)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reasons", "share"),
+    [
+        (3.0, 3.05, (), 0.005),
+        (3.0, 3.05, ("heat",), 0.005),  # what was counted counts
+        (3.0, 99.0, (), 1.0),
+        (3.0, 3.0, ("heat",), 1.0),  # a driver that counts no heat
+        (3.0, 3.0, ("power cap",), 0.0),
+        (3.0, 3.0, None, 0.0),
+        (3.0, 1.0, None, 0.0),
+        (None, None, ("heat",), 1.0),
+        (None, None, (), 0.0),
+        (3.0, None, None, None),
+    ],
+)
+def test_heat_is_a_share_of_the_time_or_a_reason_at_its_end(
+    before: float | None, after: float | None, reasons: tuple[str, ...] | None, share: float | None
+) -> None:
+    facts = between(replace(COOL, held_for_heat=before), replace(HOT, held_for_heat=after, reasons=reasons), pid=7)
+    assert facts["gpu_slowed_for_heat"] == pytest.approx(share)
+    hot = any("heat" in said for said in disturbed(facts))
+    assert hot == (share is not None and share > 0.01)
+
+
+def test_a_reason_before_the_work_is_none_of_it() -> None:
+    assert between(replace(COOL, reasons=("heat",)), COOL, pid=7)["gpu_slowed_for_heat"] == 0.0
+
+
+def test_a_runs_own_processes_are_no_neighbours() -> None:
+    assert between(COOL, HOT, pid=7, family={6, 7, 8})["gpu_processes"] == 1.0
+    assert between(COOL, HOT, pid=7, family={8, 9})["gpu_processes"] == 0.0
+    assert between(COOL, HOT, pid=12, family={7, 8})["gpu_processes"] is None, "numbers that are others here"
+
+
+def test_the_family_is_whoever_asked_and_all_it_started() -> None:
+    """Two workers of one parent, of which the second started another; and this process, which is none of them."""
+    program = (
+        "import subprocess, sys, time\n"
+        "told = 'from pytest_archbench.meters import witness; print(sorted(witness._family()), flush=True)'\n"
+        "idle = subprocess.Popen(['sleep', '60'])\n"
+        "asked = subprocess.run([sys.executable, '-c', told], capture_output=True, text=True, check=True)\n"
+        "idle.kill(); import os; print(os.getpid(), idle.pid, asked.stdout)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    parent, idle, family = said.split(maxsplit=2)
+    pids = json.loads(family)
+    assert {int(parent), int(idle)} < set(pids)
+    assert len(pids) == 3, "and the one that was asked"
+    assert os.getpid() not in pids
 
 
 def test_alone_and_cool_is_not_disturbed() -> None:
-    assert disturbed(between(COOL, COOL, pid=7)) == ()
+    assert disturbed(between(COOL, replace(COOL, time=110.0), pid=7)) == ()
 
 
 def test_in_a_container_others_cannot_be_told_from_oneself() -> None:

@@ -89,11 +89,12 @@ def energy(architecture: Architecture, conditions: Conditions, settings: Setting
     watch = Stopwatch(architecture, conditions)
     timing.warm_up(watch, settings.time_budget)
     witness = Witness(conditions.device)
-    taken = take(watch.forward, sensor, max(PERIODS * sensor.period, settings.time_budget / WINDOWS))
+    length = max(PERIODS * sensor.period, settings.time_budget / WINDOWS)
+    taken = take(watch.forward, sensor, length, witness.work_ends)
     facts = witness.facts()
     doubts = (*machine.disturbed(facts), *_neighbours(sensor, facts, conditions.threads))
     found = samples(taken, conditions.batch_size)
-    notes = (*watch.ready.notes, *tf32(conditions.device), *_notes(sensor, taken, facts, doubts))
+    notes = (*watch.ready.notes, *tf32(conditions.device), *_notes(sensor, taken, facts))
     return {
         metric: Reading(
             found[metric],
@@ -136,8 +137,13 @@ class Taken:
         return statistics.median((len(window.polls) - 1) / window.seconds for window in self.windows)
 
 
-def take(forward: Callable[[], object], sensor: Sensor, length: float) -> Taken:
-    """Rest, ``WINDOWS`` windows of passes that last ``length`` s each, rest. Raises: SensorLost; what a pass raises."""
+def take(
+    forward: Callable[[], object], sensor: Sensor, length: float, work_ends: Callable[[], object] = lambda: None
+) -> Taken:
+    """Rest, ``WINDOWS`` windows of passes that last ``length`` s each, ``work_ends``, rest.
+
+    Raises: SensorLost; what a pass raises.
+    """
     poller = Poller(sensor)
 
     def passes(seconds: float) -> int:
@@ -154,6 +160,7 @@ def take(forward: Callable[[], object], sensor: Sensor, length: float) -> Taken:
     before = at_rest()
     passes(SETTLE)
     windows = tuple(poller.window(lambda: passes(length)) for _ in range(WINDOWS))
+    work_ends()
     after = at_rest()
     if stuck(sensor, (before, *windows, after)):
         raise SensorLost(f"{sensor.name} said the same at rest and at work: it is stuck; look at its driver")
@@ -179,7 +186,7 @@ def _neighbours(sensor: Sensor, facts: Mapping[str, float | None], threads: int)
         yield f"other processes kept {others:.2f} processors busy, whose energy is in it (limit {limit:g})"
 
 
-def _notes(sensor: Sensor, taken: Taken, facts: Mapping[str, float | None], doubts: Sequence[str]) -> Iterator[str]:
+def _notes(sensor: Sensor, taken: Taken, facts: Mapping[str, float | None]) -> Iterator[str]:
     count = sum(window.passes for window in taken.windows)
     length = statistics.median(window.seconds for window in taken.windows)
     yield f"{len(taken.windows)} windows of {length:.3g} s, {count} passes"
@@ -191,8 +198,6 @@ def _notes(sensor: Sensor, taken: Taken, facts: Mapping[str, float | None], doub
             yield f"{what} {cold:.3g} °C before and {hot:.3g} °C after"
     if taken.failed:
         yield f"{taken.failed} of {taken.reads} reads failed and were left out, the last: {taken.why}"
-    if doubts:
-        yield f"disturbed: {'; '.join(doubts)}"
 
 
 def _imprecise(

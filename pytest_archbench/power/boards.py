@@ -14,6 +14,8 @@ second are few enough to cost little. Chosen, not measured on a board."""
 
 def module(_device: str, root: Path) -> Sensor:
     """The rails that make up the module's power; the GPU and the processors share it. Raises: NoSensor."""
+    if not rails.board(root):
+        raise NoSensor("INA3221: this is no Jetson board")
     try:
         found = rails.total(root)
     except rails.NoRails as reason:

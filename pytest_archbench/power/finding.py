@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,14 +21,30 @@ CANDIDATES: dict[str, tuple[Candidate, ...]] = {
 """A Jetson is asked for as a whole, and its rails tell that; its driver tells of the GPU alone, where it tells any."""
 
 
+def _on_a_mac() -> bool:
+    return sys.platform == "darwin"
+
+
+def _calls_amd_cuda() -> bool:
+    import torch
+
+    return getattr(torch.version, "hip", None) is not None
+
+
+ONLY: dict[Candidate, Callable[[], bool]] = {zeus.apple_chip: _on_a_mac, zeus.amd_gpu: _calls_amd_cuda}
+"""Where alone a candidate can be: elsewhere it is not tried, since no advice about it would help."""
+
+
 def find(device: str, root: Path = Path("/")) -> Sensor:
     """The sensor of a device such as ``cuda:1``, read once. Raises: NoSensor with every candidate's reason."""
     candidates = CANDIDATES.get(device.partition(":")[0], ())
     reasons = []
     for candidate in candidates:
+        if candidate in ONLY and not ONLY[candidate]():
+            continue
         try:
             return candidate(device, root)
         except NoSensor as reason:
             reasons.append(str(reason))
-    why = "; ".join(reasons) or f"none is known; there are some for {', '.join(CANDIDATES)}"
+    why = "; ".join(reasons) or f"none is known here; there are some for {', '.join(CANDIDATES)}"
     raise NoSensor(f"nothing tells the energy of {device}: {why}")

@@ -40,8 +40,8 @@ def packages(_device: str, root: Path) -> Sensor:
     """
     zones = {path.name: path for path in sorted((root / ZONES).glob(ZONE))}
     if not zones:
-        why = "the kernel has no driver for this processor's counters, or a virtual machine or container hides them"
-        raise NoSensor(f"{NAME}: {root / ZONES / ZONE} is not there: {why}")
+        why = "a virtual machine or container hides it, or the kernel has no driver"
+        raise NoSensor(f"{NAME}: {root / ZONES / ZONE} is not there ({why})")
     names = {zone: _name(path) for zone, path in zones.items()}
     found = [zone for zone, name in names.items() if name.startswith(PACKAGE) and zone.count(":") == 1]
     if not found:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_archbench import benchmark_json
 from pytest_archbench.baselines import Published
@@ -74,8 +75,7 @@ def merged(runs: Sequence[Run]) -> Run:
     """
     if len(runs) == 1:
         return runs[0]
-    names = [{device: _told_apart(device, run, runs) for device in _devices(run)} for run in runs]
-    pairs = list(zip(runs, names, strict=True))
+    pairs = list(zip(runs, _names(runs), strict=True))
     header = _shared([run.header for run in runs])
     devices = {name[device]: _told(run, device, header) for run, name in pairs for device in _devices(run)}
     rows: list[dict[str, Any]] = []
@@ -86,6 +86,38 @@ def merged(runs: Sequence[Run]) -> Run:
     title = " + ".join(dict.fromkeys(str(run.header.get("run")) for run in runs))
     started = max(str(run.header.get("started") or "") for run in runs)
     return Run({**header, "run": title, **({"started": started} if started else {}), "devices": devices}, tuple(rows))
+
+
+class Common(NamedTuple):
+    """A device that several runs have, by its name in all of them together; ``runs`` are their places.
+
+    ``replaced``: how many cases an earlier run has that a later one has too, whose value or failure counts.
+    """
+
+    device: str
+    runs: tuple[int, ...]
+    replaced: int
+
+
+def common(runs: Sequence[Run]) -> list[Common]:
+    """The devices that several runs have, alike in every fact."""
+    names = _names(runs)
+    alone = [
+        _cases(Run({}, tuple(_renamed(row, name) for row in run.rows))) for run, name in zip(runs, names, strict=True)
+    ]
+    together = _cases(merged(runs)) if len(runs) > 1 else []
+    found = []
+    for device in dict.fromkeys(name for each in names for name in each.values()):
+        where = tuple(place for place, each in enumerate(names) if device in each.values())
+        if len(where) > 1:
+            twice = sum(alone[place].count(device) for place in where) - together.count(device)
+            found.append(Common(device, where, twice))
+    return found
+
+
+def _cases(run: Run) -> list[Any]:
+    """The device of each case."""
+    return [(row.get("conditions") or {}).get("device") for row in latest(run).rows]
 
 
 def _shared(several: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -120,16 +152,39 @@ def _told(run: Run, device: str, header: Mapping[str, Any]) -> Any:
     return _devices(run)[device] if alike else _with_environment(run, device)
 
 
-def _told_apart(device: str, run: Run, runs: Iterable[Run]) -> str:
-    """The name of a run's device among the devices of all runs."""
-    here = _with_environment(run, device)
-    namesakes = [other for other in runs if device in _devices(other)]
-    unlike = [told for other in namesakes if (told := _with_environment(other, device)) != here]
-    if not unlike:
-        return device
-    model = _model(here)
-    telling = all(_model(told) != model for told in unlike)
-    return f"{device} ({model if telling else run.header.get('run')})"
+def _names(runs: Sequence[Run]) -> list[dict[str, str]]:
+    """The names of each run's devices among those of all: one name has the same facts in every run that has it, and
+    stands for one device in each.
+    """
+    found = [{device: _with_environment(run, device) for device in _devices(run)} for run in runs]
+    told: dict[str, list[dict[str, Any]]] = {}
+    for devices in found:
+        for device, facts in devices.items():
+            if facts not in told.setdefault(device, []):
+                told[device].append(facts)
+    owners = {device: several[0] if len(several) == 1 else None for device, several in told.items()}
+    names = [{device: device for device in devices if owners[device] is not None} for devices in found]
+    for run, devices, given in zip(runs, found, names, strict=True):
+        for device in [each for each in devices if each not in given]:
+            facts = devices[device]
+            others = zip(names, found, strict=True)
+            known = [named[device] for named, other in others if device in named and other[device] == facts]
+            wanted = chain(known, _wanted(device, facts, run, told[device]))
+            free = (each for each in wanted if each not in given.values() and owners.get(each, facts) == facts)
+            given[device] = next(free)
+            owners[given[device]] = facts
+    return names
+
+
+def _wanted(device: str, facts: Mapping[str, Any], run: Run, alike: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What a device may be called beside others of its name, the best first: by its model where that tells it from
+    all of them, by its run, and with a number.
+    """
+    title = run.header.get("run") or UNKNOWN
+    if all(_model(other) != _model(facts) for other in alike if other != facts):
+        yield f"{device} ({_model(facts)})"
+    yield f"{device} ({title})"
+    yield from (f"{device} ({title}, {number})" for number in count(2))
 
 
 def _model(facts: Mapping[str, Any]) -> Any:

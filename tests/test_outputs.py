@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_archbench.outputs import latest, merged
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_archbench.outputs import Common, common, latest, merged, named
 from pytest_archbench.store import Run
 
 LAPTOP = {"kind": "cpu", "model": "Ryzen"}
@@ -41,6 +44,74 @@ def test_two_machines_are_told_apart_by_their_model() -> None:
 def test_one_machine_with_two_versions_of_torch_is_told_apart_by_run() -> None:
     both = merged([run("a", LAPTOP, 1.0), run("b", LAPTOP, 2.0, torch="2.16.0")])
     assert seen(both) == [("cpu (a)", "net0", 1.0), ("cpu (b)", "net0", 2.0)]
+
+
+def test_a_name_that_another_run_has_already_is_not_given_again() -> None:
+    """What an earlier merge called ``cpu (Ryzen)`` is another machine than the Ryzen here, by its torch."""
+    before = named(run("a+b", LAPTOP, 1.0), "cpu (Ryzen)")
+    all_of_them = merged([before, run("c", LAPTOP, 2.0, torch="2.16.0"), run("d", BOARD, 3.0)])
+    assert sorted(seen(all_of_them)) == [
+        ("cpu (Cortex)", "net0", 3.0),
+        ("cpu (Ryzen)", "net0", 1.0),
+        ("cpu (c)", "net0", 2.0),
+    ]
+
+
+def test_what_has_its_name_from_an_earlier_merge_is_the_same_device() -> None:
+    two = merged([run("a", LAPTOP, 1.0), run("b", BOARD, 2.0)])
+    again = merged([two, run("c", LAPTOP, 3.0), run("d", {"kind": "cpu", "model": "Xeon"}, 4.0)])
+    assert sorted(seen(again)) == [
+        ("cpu (Cortex)", "net0", 2.0),
+        ("cpu (Ryzen)", "net0", 3.0),
+        ("cpu (Xeon)", "net0", 4.0),
+    ]
+
+
+def test_runs_of_one_name_are_numbered() -> None:
+    runs = [run("copy", LAPTOP, float(n), torch=f"2.{n}.0") for n in (1, 2, 3)]
+    both = merged([*runs, run("other", LAPTOP, 4.0, torch="2.2.0")])
+    assert sorted(seen(both)) == [
+        ("cpu (copy)", "net0", 1.0),
+        ("cpu (copy, 2)", "net0", 4.0),
+        ("cpu (copy, 3)", "net0", 3.0),
+    ]
+
+
+NAMES = st.sampled_from(["cpu", "cpu (Ryzen)", "cpu (a)", "cpu (a, 2)", "cpu (b)"])
+FACTS = st.sampled_from([LAPTOP, BOARD, {"kind": "cpu", "model": "Ryzen", "isa": "AVX2"}])
+HOSTS = st.tuples(st.sampled_from("ab"), st.dictionaries(NAMES, FACTS, min_size=1))
+
+
+@given(st.lists(HOSTS, min_size=2, max_size=4))
+def test_no_name_mixes_devices(hosts: list[tuple[str, dict[str, Any]]]) -> None:
+    """Each device's row holds its place and its name; a name has the facts of every device that it stands for."""
+    runs = [
+        Run(
+            {"run": title, "devices": devices},
+            tuple(
+                {"architecture": f"{place} {device}", "metric": "latency", "conditions": {"device": device}}
+                for device in devices
+            ),
+        )
+        for place, (title, devices) in enumerate(hosts)
+    ]
+    both = merged(runs)
+    owners = set()
+    for row in both.rows:
+        place, _, device = str(row["architecture"]).partition(" ")
+        name = row["conditions"]["device"]
+        assert both.header["devices"][name] == hosts[int(place)][1][device]
+        owners.add((place, name))
+    assert len(owners) == len(both.rows) == sum(len(devices) for _, devices in hosts)
+
+
+def test_of_devices_that_several_runs_have_it_is_told_how_much_is_replaced() -> None:
+    runs = [run("a", LAPTOP, 1.0, 2.0, 3.0), run("b", BOARD, 1.0), run("c", LAPTOP, 4.0, 5.0)]
+    assert common(runs) == [Common("cpu (Ryzen)", (0, 2), 2)]
+    assert common(runs[:2]) == []
+    assert common(runs[:1]) == []
+    failed = Run(runs[2].header, ({**runs[2].rows[0], "status": "oom", "value": None},))
+    assert common([runs[0], failed]) == [Common("cpu", (0, 1), 1)]
 
 
 def test_what_failed_in_the_later_run_has_no_value_of_the_earlier() -> None:

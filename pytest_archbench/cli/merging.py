@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,20 +31,23 @@ def merge(runs: tuple[Path, ...], out: Path, labels: tuple[str, ...]) -> None:
     one all is taken that can be read, and the exit code then is 1.
     """
     names = _labels(labels, runs)
-    found = [_read(path) for path in runs]
-    faults = [fault for _, told in found for fault in told]
-    labelled = [
-        outputs.named(run, names[path]) if path in names else run
-        for path, (run, _) in zip(runs, found, strict=True)
-        if run.rows
-    ]
-    if not labelled:
+    found = {path: _read(path) for path in runs}
+    faults = [fault for _, told in found.values() for fault in told]
+    read = {path: run for path, (run, _) in found.items() if run.rows}
+    if not read:
         raise click.UsageError(f"expected measured cases; got none in {', '.join(map(str, runs))}: measure first")
-    merged = _with_families(outputs.merged(labelled))
+    known = _known(read.values())
+    labelled = [
+        outputs.named(own, names[path]) if path in names else own
+        for path, own in ((path, _in_own_words(run, known)) for path, run in read.items())
+    ]
+    merged = outputs.merged(labelled)
     path = or_say(lambda: _write(merged, out))
     for device in merged.header.get("devices") or {}:
         rows = [row for row in merged.rows if (row.get("conditions") or {}).get("device") == device]
         click.echo(f"{printable(device)}: {number(len(rows), 'row')}")
+    for common in outputs.common(labelled):
+        click.echo(printable(_said(common, list(map(str, read)))))
     click.echo(f"{path}; archbench report {click.format_filename(out)} draws it")
     for fault in faults:
         click.echo(printable(fault), err=True)
@@ -70,18 +74,48 @@ def _read(path: Path) -> tuple[store.Run, list[str]]:
     return run, [*(f"left out: {said}" for said in damage), *nothing]
 
 
-def _with_families(run: store.Run) -> store.Run:
-    """The run with the families of networks that were measured under a known name where nobody knew them."""
-    if all(row.get("family") for row in run.rows):
-        return run
-    known = {each.name: each for each in reversed(make_plan(KNOWN).architectures)}
-    rows = ({**row, **_family(known.get(str(row.get("architecture"))))} if not row.get("family") else row
-            for row in run.rows)  # fmt: skip
+def _said(common: outputs.Common, paths: Sequence[str]) -> str:
+    """That runs were made on one device, and whose numbers count."""
+    *others, last = (paths[place] for place in common.runs)
+    shared, counts = (
+        ("both have", f"{last}'s count") if len(others) == 1 else ("a later one has too", "the later count")
+    )
+    told = (
+        f"of {number(common.replaced, 'case')} that {shared}, {counts}" if common.replaced else f"no case that {shared}"
+    )
+    return f"{common.device}: the same device in {', '.join(others)} and {last}; {told}"
+
+
+def _known(runs: Iterable[store.Run]) -> dict[str, Architecture]:
+    """The package's networks by every name that they have, where any of the runs has one of which nobody knows more."""
+    if all(row.get("family") for run in runs for row in run.rows):
+        return {}
+    networks = make_plan(KNOWN).architectures
+    known = {each.name: each for each in reversed(networks)}
+    aliases = {alias: each for each in networks for alias in each.aliases}
+    same = {alias: each for alias, each in aliases.items() if known.get(alias, each).topology == each.topology}
+    return known | same
+
+
+def _in_own_words(run: store.Run, known: Mapping[str, Architecture]) -> store.Run:
+    """The run with the package's names and families of networks that a script without them measured by known names."""
+    measured = {str(row.get("architecture")) for row in run.rows}
+    rows = (row if row.get("family") else {**row, **_identity(row, known, measured)} for row in run.rows)
     return store.Run(run.header, tuple(rows))
 
 
-def _family(known: Architecture | None) -> dict[str, str]:
-    return {"family": known.family, "topology": known.topology} if known else {}
+def _identity(row: Mapping[str, Any], known: Mapping[str, Architecture], measured: Collection[str]) -> dict[str, Any]:
+    """What the package knows of a row's network. Its name stays where the run has another of the package's name."""
+    name = str(row.get("architecture"))
+    if name not in known:
+        return {}
+    own = known[name]
+    told = {"family": own.family, "topology": own.topology}
+    if own.name in measured:
+        return told
+    notes = row.get("notes")
+    kept = notes if isinstance(notes, list) else []
+    return {**told, "architecture": own.name, "notes": [*kept, f"measured as {name}, which is {own.name} here"]}
 
 
 def _write(run: store.Run, folder: Path) -> Path:

@@ -94,6 +94,46 @@ def test_a_network_of_a_known_name_gets_its_family(boards: tuple[Path, Path], tm
     assert families == {"resnet18": ("resnet", "resnet18"), "my_net": ("", "resnet18")}
 
 
+def test_a_network_by_a_library_s_name_gets_the_package_s(boards: tuple[Path, Path], tmp_path: Path) -> None:
+    """What torchvision calls mobilenet_v2 is the seeds' mobilenet_v2_100, and a seed's own name stays."""
+    names = ("mobilenet_v2", "squeezenet1_1", "mnasnet1_0")
+    rows = [{**latency(0.1, device="cuda", architecture=name), "topology": name, "notes": ["a note"]} for name in names]
+    script = journal(tmp_path / "script", NANO, NEW, *rows)
+    assert merge(boards[0], script, "--out", tmp_path / "all").exit_code == 0
+    found = {row["architecture"]: row for row in store.read(tmp_path / "all").rows if row["architecture"] != "resnet18"}
+    assert set(found) == {"mobilenet_v2_100", "squeezenet1_1", "mnasnet1_0"}
+    renamed = found["mobilenet_v2_100"]
+    assert (renamed["family"], renamed["topology"]) == ("mobilenet_v2", "mobilenet_v2_100")
+    assert renamed["notes"] == ["a note", "measured as mobilenet_v2, which is mobilenet_v2_100 here"]
+    assert found["squeezenet1_1"]["notes"] == ["a note"]
+
+
+def test_a_name_that_the_run_has_already_is_given_to_no_other_network(tmp_path: Path) -> None:
+    names = ("mobilenet_v2", "mobilenet_v2_100")
+    rows = [latency(0.1 + n, device="cuda", architecture=name) for n, name in enumerate(names)]
+    script = journal(tmp_path / "script", NANO, NEW, *rows)
+    merge(script, "--out", tmp_path / "all")
+    found = store.read(tmp_path / "all").rows
+    assert [(row["architecture"], row["topology"]) for row in found] == [(name, names[1]) for name in names]
+
+
+def test_runs_on_one_device_are_said_to_be(tmp_path: Path) -> None:
+    first = journal(tmp_path / "a", NANO, NEW, latency(0.2, device="cuda"), macs(100, device="cuda"))
+    later = journal(tmp_path / "c", NANO, NEW, latency(0.1, device="cuda"))
+    other = journal(tmp_path / "d", NANO, NEW, latency(0.3, device="cuda", architecture="my_net"))
+    said = merge(first, later, "--out", tmp_path / "two").stdout.splitlines()
+    assert said[:2] == [
+        "cuda: 3 rows",
+        f"cuda: the same device in {first} and {later}; of 1 case that both have, {later}'s count",
+    ]
+    said = merge(first, later, other, "--out", tmp_path / "three").stdout.splitlines()
+    assert said[1] == (
+        f"cuda: the same device in {first}, {later} and {other}; of 1 case that a later one has too, the later count"
+    )
+    said = merge(first, other, "--out", tmp_path / "none").stdout.splitlines()
+    assert said[1] == f"cuda: the same device in {first} and {other}; no case that both have"
+
+
 def test_no_run_is_overwritten(boards: tuple[Path, Path], tmp_path: Path) -> None:
     before = (boards[0] / store.JOURNAL).read_bytes()
     done = merge(*boards, "--out", boards[0])

@@ -156,8 +156,9 @@ def told(made: Sequence[Dict[str, Any]]) -> str:
     ]
     metrics: Dict[str, List[str]] = {}
     for each in made:
-        disturbed = [f"disturbed: {doubt}" for trial in each["trials"] for doubt in trial["disturbed"]]
-        for doubt in [each["imprecise"], *disturbed]:
+        causes = [cause for trial in each["trials"] for cause in trial["disturbed"]]
+        disturbed = f"disturbed: {'; '.join(causes)}" if causes else ""
+        for doubt in [each["imprecise"]] + [disturbed] * (disturbed not in each["imprecise"]):
             metrics.setdefault(doubt, []).append(each["metric"])
     doubts = [
         doubt if len(names) == len(made) else f"{' and '.join(names)}: {doubt}"

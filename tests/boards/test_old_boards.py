@@ -561,10 +561,13 @@ def row(metric: str, *samples: float, **more: Any) -> dict[str, Any]:
 def test_a_case_says_its_values_and_what_makes_them_doubtful() -> None:
     doubt = "the median is known to ±9.00%, ±1.00% was asked for; raise --time-budget"
     noise = "tasks waited for a processor 40% of the time (limit 5%)"
-    times = {"imprecise": doubt, "reference": [0.1], "disturbed": [noise]}
+    taken = "other processes kept 66% of the processors busy (limit 25%)"
+    times = {"imprecise": doubt, "reference": [0.1], "disturbed": [noise, taken]}
     assert probe.told([row("latency", 1.986e-5, **times), row("throughput", 50352.0, **times)]) == (
-        f"latency 19.86 µs; throughput 50.35 kimg/s; {doubt}; disturbed: {noise}"
+        f"latency 19.86 µs; throughput 50.35 kimg/s; {doubt}; disturbed: {noise}; {taken}"
     )
+    shared = {"imprecise": f"disturbed: {noise}", "machine": {"wall": 1.0}, "disturbed": [noise]}
+    assert probe.told([row("power", 5.0, **shared)]) == f"power 5.000 W; disturbed: {noise}"
     drifted = "the power at rest changed from 2 W to 3 W meanwhile (limit 10%)"
     assert probe.told([row("energy", 0.25), row("energy_above_idle", 0.125, imprecise=drifted)]) == (
         f"energy 250.0 mJ; energy_above_idle 125.0 mJ; energy_above_idle: {drifted}"

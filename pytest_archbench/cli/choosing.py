@@ -143,6 +143,8 @@ def _ranked(choice: Choice) -> Iterator[str]:
     demands = ", ".join(demand(BOUNDS[key], value) for key, value in choice.bounds.items()) or "no bounds"
     where = f"{printable(choice.device)} at batch {choice.batch_size}"
     yield f"{fitting or 'none'} of {number(known, 'network')} {'fits' if fitting == 1 else 'fit'} on {where}: {demands}"
+    if choice.elsewhere:
+        yield f"also measured: {'; '.join(map(printable, choice.elsewhere))} (--device)"
     if not choice.ranked:
         yield from (f"  {printable(line)}" for line in choice.nearest)
         return
@@ -191,6 +193,7 @@ def _json(choice: Choice, _: bool) -> str:
             {**_values_of(each), "reasons": [reason.sentence for reason in each.reasons]} for each in choice.excluded
         ],
         "nearest": choice.nearest,
+        "also_measured": choice.elsewhere,
     }
     return json.dumps(answer, indent=1, allow_nan=False) + "\n"
 

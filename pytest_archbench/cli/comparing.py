@@ -88,7 +88,7 @@ def _facts(found: Comparison) -> Iterator[str]:
 
 
 def _sums(found: Comparison, everything: bool) -> Iterator[str]:
-    said = ", ".join(f"{count} {word}" for word, count in found.counts.items())
+    said = ", ".join(f"{count} {word}" for word, count in found.counts.items()) or "neither run has any"
     folded = len(found.compared) - len(_listed(found, everything))
     why = "without change or in one run alone" if {*ALONE} & _folded(found) else "without change"
     hint = f" ({number(folded, 'case')} {why}: --all lists them)" if folded else ""

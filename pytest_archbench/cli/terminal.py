@@ -16,6 +16,9 @@ from pytest_archbench.units import readable, relative, relative_change
 
 T = TypeVar("T")
 
+PAGE = "index.html"
+"""What a folder has that a report was drawn into."""
+
 MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError)
 
 
@@ -35,6 +38,11 @@ def make_plan(suite: str = "", pattern: str = "") -> plan.Plan:
 
 def measured(path: Path) -> store.Run:
     """The run of a journal or its folder, each case as it was measured last. Raises: JournalError, also for none."""
+    if (path / PAGE).exists() and not (path / store.JOURNAL).exists():
+        advice = "name the folder or the journal that it was drawn from"
+        raise store.JournalError(
+            f"{path}: expected a journal; got a report that was drawn from another folder's: {advice}"
+        )
     run = store.read(path)
     if not run.rows:
         raise store.JournalError(f"{path}: expected measured cases; got none: run pytest --archbench first")
@@ -45,7 +53,10 @@ def require_sources(sources: Iterable[str], published: Published) -> None:
     """Raises: UnknownName where nobody of that name has published anything."""
     for source in sources:
         if source not in published.sources:
-            raise UnknownName(f"--published: unknown source {source!r}: {near(source, published.sources)}")
+            meant = near(source, published.sources)
+            known = meant if "?" in meant else f"known: {', '.join(sorted(published.sources))}"
+            advice = "archbench references lists the devices that --device knows, and whose figures they are of"
+            raise UnknownName(f"--published: unknown source {source!r}: {known}; {advice}")
 
 
 def case_name(case: history.Key) -> str:

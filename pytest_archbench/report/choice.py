@@ -5,6 +5,7 @@ others. Pure: from a frame of networks to frozen records.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Choice:
     """The answer: the networks that keep to all bounds, best first, and all others.
 
     ``bounds`` are in base units by the key of ``BOUNDS``. ``nearest`` says per bound how near the networks come to it.
+    ``elsewhere`` names the other devices, variants among them, that these networks were measured on.
     """
 
     device: str
@@ -81,6 +83,7 @@ class Choice:
     ranked: tuple[Candidate, ...]
     excluded: tuple[Excluded, ...]
     nearest: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
 
 
 def choose(
@@ -96,7 +99,8 @@ def choose(
     candidates = _candidates([record for record in here if stands(record, tried)])
     sets = _data_sets(candidates)
     names = {each.network for each in candidates}
-    absent = dict.fromkeys(record["architecture"] for record in records if record["architecture"] not in names)
+    everyone = (*(record["architecture"] for record in records), *(name for name, _, _ in tried))
+    absent = [name for name in dict.fromkeys(everyone) if name not in names]
     judged = [(each, _reasons(each, bounds, tried.get((each.network, device, batch_size), {}))) for each in candidates]
     excluded = [Excluded(each.label, reasons, each) for each, reasons in judged if reasons]
     excluded += [
@@ -109,12 +113,20 @@ def choose(
         tuple(sorted((each for each, reasons in judged if not reasons), key=lambda each: _order(each, sets))),
         tuple(sorted(excluded, key=lambda each: (each.candidate is None, each.label))),
         tuple(_nearest(BOUNDS[key], bound, candidates) for key, bound in bounds.items()),
+        _elsewhere(records, device),
     )
+
+
+def _elsewhere(records: Iterable[Record], device: str) -> tuple[str, ...]:
+    """The devices that something was measured on, other than this one, in the order of the run."""
+    ours = (record["device"] for record in records if record["origin"] == MEASURED)
+    return tuple(name for name in dict.fromkeys(ours) if isinstance(name, str) and name != device)
 
 
 def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
     """The device that ``device`` names: whole, or by a part of its name in any case; empty where there is one only. Of
-    a device and its variants, which are called ``cpu, compile-bfloat16``, it is the device itself.
+    a device and its variants, which are called ``cpu, compile-bfloat16``, it is the device itself. The nearest name
+    counts (``_nearness``).
 
     Raises: UnknownName, with the devices or batch sizes that there are.
     """
@@ -127,7 +139,7 @@ def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
             variants[name] = variant(record)
     if not sizes:
         raise UnknownName("--device: these figures name no device: choose a run, or other figures")
-    found = [device] if device in sizes else [name for name in sizes if device.casefold() in name.casefold()]
+    found = [device] if device in sizes else _named(device.casefold(), variants)
     if not found:
         raise UnknownName(f"--device: no network was measured on {device!r}: {near(device, sizes, '; ')}")
     found = [name for name in found if not variants[name]] if _of_one(found, variants) else found
@@ -138,6 +150,25 @@ def place(networks: pd.DataFrame, device: str, batch_size: int) -> str:
         known = ", ".join(map(str, sorted(sizes[found[0]])))
         raise UnknownName(f"--batch-size: nothing was measured on {found[0]} at batch {batch_size}: known: {known}")
     return found[0]
+
+
+def _named(asked: str, variants: Mapping[str, str]) -> list[str]:
+    """The devices whose names ``asked``, in lower case, is nearest to; all of them where nothing is asked for."""
+    if not asked:
+        return list(variants)
+    found = {name: _nearness(asked, name.casefold(), variant.casefold()) for name, variant in variants.items()}
+    nearest = min((rank for rank in found.values() if rank is not None), default=None)
+    return [name for name, rank in found.items() if rank is not None and rank == nearest]
+
+
+def _nearness(asked: str, name: str, variant: str) -> int | None:
+    """How a text names a device, the nearest first: as its variant, by whole words, by the beginning of a word, by a
+    part of the device's own name. ``float16`` does not name a ``bfloat16``.
+    """
+    begins = rf"(?<!\w){re.escape(asked)}"
+    own = name.removesuffix(f", {variant}")
+    fits = (asked == variant, re.search(rf"{begins}(?!\w)", name), re.search(begins, name), asked in own)
+    return next((rank for rank, fit in enumerate(fits) if fit), None)
 
 
 def _of_one(names: Sequence[str], variants: Mapping[str, str]) -> bool:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 class Column:
     """A quantity of ``frames.networks``: base-unit values divided by ``scale`` are printed in ``unit``.
 
-    ``metric`` is what to ask for where it is absent. A quantity that others give has none, and names them in ``of``.
+    ``metric`` is what to ask for where it is absent; a quantity that is only computed has none. ``of`` names those
+    that give it.
     """
 
     key: str
@@ -54,7 +55,7 @@ COLUMNS: dict[str, Column] = {
         Column("peak_host_memory", "Peak host memory", "MiB", 2.0**20, 1, "lower", "peak_host_memory"),
         Column("energy", "Energy", "J/img", 1.0, 3, "lower", "energy"),
         Column("energy_above_idle", "Energy beyond idle", "J/img", 1.0, 3, "lower", "energy_above_idle"),
-        Column("power", "Power", "W", 1.0, 1, "lower", of=("energy", "latency")),
+        Column("power", "Power", "W", 1.0, 1, "lower", "power", ("energy", "latency")),
         Column("top1", "Top-1", "%", 1e-2, 2, "higher", "top1_accuracy"),
         Column("top5", "Top-5", "%", 1e-2, 2, "higher", "top5_accuracy"),
         Column("accuracy_density", "Density", "% per M", 1.0, 2, "higher", of=("top1", "params")),
@@ -74,12 +75,15 @@ TABLED = tuple(key for key in COLUMNS if key not in REPEATED)
 
 
 def remedy(keys: Iterable[str], left_out: Iterable[str] = ()) -> str:
-    """What to do about quantities that are absent: a command in backticks, nothing where others give them, or where
-    one of the sentences ``left_out`` says why the run could not measure them.
+    """What to do about quantities that are absent: the option, in backticks, to put into the command of the run, so
+    that its networks and settings stay; nothing where others give them, or where one of the sentences ``left_out`` says
+    why the run could not measure them.
     """
     metrics = [COLUMNS[key].metric for key in keys if COLUMNS[key].metric]
     metrics = [metric for metric in metrics if not naming([metric], left_out)]
-    return f"To measure: `pytest --archbench --archbench-metric={','.join(metrics)}`." if metrics else ""
+    return (
+        f"To measure: the same `pytest --archbench` with `--archbench-metric={','.join(metrics)}`." if metrics else ""
+    )
 
 
 def naming(metrics: Iterable[str], sentences: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pytest_archbench.records import Baseline
 from pytest_archbench.report.cells import legible
-from pytest_archbench.report.frames import NETWORK
+from pytest_archbench.report.frames import NETWORK, VARIED
 
 GIB = 2.0**30
 MEMORY_LIMITS = (0.7 * GIB, 1.0 * GIB, 1.4 * GIB)
@@ -84,11 +84,14 @@ def best_under(
 def lent(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with peak memory on devices that have none at all: the largest that the same source found elsewhere.
 
-    Elsewhere is another device, for the same network and batch size. Bianco et al. judge the Jetson TX1 by the memory
-    of the Titan Xp. The frame that is given stays as it is.
+    Elsewhere is another device, for the same network and batch size, run the same way: what one engine or type takes
+    says nothing of another. Bianco et al. judge the Jetson TX1 by the memory of the Titan Xp. The frame that is given
+    stays as it is.
     """
     without = _lacks_memory(frame)
-    elsewhere = frame.groupby([*NETWORK, "batch_size"], dropna=False, sort=False)["peak_memory"].transform("max")
+    elsewhere = frame.groupby([*NETWORK, "batch_size", *VARIED], dropna=False, sort=False)["peak_memory"].transform(
+        "max"
+    )
     whole: pd.DataFrame = frame.assign(peak_memory=frame["peak_memory"].where(~without, elsewhere))
     return whole
 
@@ -134,14 +137,21 @@ def note(frame: pd.DataFrame, device: str = "", batch_size: int = 1) -> str:
     without = _lacks_memory(here)
     borrowing = without & lent(here)["peak_memory"].notna()
     sentences = []
-    for (origin, borrower), _ in here[borrowing].groupby(["origin", "device"], sort=False):
+    for (origin, borrower), rows in here[borrowing].groupby(["origin", "device"], sort=False):
         if device not in ("", borrower):
             continue
-        own = here[(here["origin"] == origin) & ~without]["device"]
+        alike = _ways(here).isin(_ways(rows))
+        own = here[(here["origin"] == origin) & ~without & alike]["device"]
         sentences.append(
             f"{legible(borrower)} has no figures of memory: those of {' and '.join(map(legible, own.unique()))} count."
         )
     return " ".join(sentences)
+
+
+def _ways(frame: pd.DataFrame) -> pd.Series[str]:
+    """How each row was run, as a text that two rows share where memory may be lent between them."""
+    ways: pd.Series[str] = frame[list(VARIED)].fillna("").agg(", ".join, axis=1)
+    return ways
 
 
 def printed(figures: Iterable[Baseline]) -> Iterator[Rank]:

@@ -274,15 +274,16 @@ def _rows_of_input(
 
 
 def _places(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The conditions of each row of a table: those of what was measured on a device, else of all. The batches of a
+    """The conditions of each row of a table: those of what was tried on a device, else of all. The batches of a
     training are of its recipe, and make a row only where nothing else was measured on the device. What was skipped,
-    such as a variant that does not exist there, makes none.
+    such as a variant that does not exist there, makes none, and a network of which all was skipped has none.
     """
-    on_device = [row for row in rows if _metric(row) in DEVICE_METRICS and row.get("status") != "skipped"]
+    tried = [row for row in rows if row.get("status") != "skipped"]
+    on_device = [row for row in tried if _metric(row) in DEVICE_METRICS]
     used = [row for row in on_device if _metric(row) not in TRAINING_TIMES]
     there = {_conditions(row)["device"] for row in used}
     alone = [row for row in on_device if _metric(row) in TRAINING_TIMES and _conditions(row)["device"] not in there]
-    found = dict.fromkeys(tuple(_conditions(row).values()) for row in [*used, *alone] or rows)
+    found = dict.fromkeys(tuple(_conditions(row).values()) for row in [*used, *alone] or tried)
     return [dict(zip(CONDITIONS, setting, strict=True)) for setting in found]
 
 

@@ -25,7 +25,7 @@ from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, 
 from pytest_archbench.report.findings import Record, commit, findings, left_out, place
 from pytest_archbench.report.frames import CONDITIONS, MEASURED, VARIED, Run, cases, variant
 from pytest_archbench.report.plotting import digest, library
-from pytest_archbench.report.provenance import account, with_interval
+from pytest_archbench.report.provenance import LEARNED, account, with_interval
 from pytest_archbench.report.sheets import Extra, Sheet
 from pytest_archbench.tally import WORDS, rank
 from pytest_archbench.units import readable
@@ -280,7 +280,8 @@ def table(networks: pd.DataFrame, reasons: Sequence[str] = ()) -> Table:
         for record in networks.to_dict("records")
     ]
     absent = [key for key in TABLED if key not in present]
-    return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(absent, reasons))
+    asked = [key for key in absent if key not in LEARNED]  # a training takes hours: it is asked for of its own
+    return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(asked, reasons))
 
 
 def _differs(networks: pd.DataFrame, key: str) -> bool:

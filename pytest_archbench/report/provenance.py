@@ -24,6 +24,8 @@ Record = Mapping[Any, Any]
 
 EVALUATED = ("top1", "top5")
 TRAINED = ("train_accuracy", "valid_accuracy", "train_loss", "valid_loss", "epoch_time", "step_time")
+LEARNED = (*TRAINED, "weights_file_size")
+"""What a training gives."""
 CURVED = ("train_accuracy", "valid_accuracy", "train_loss", "valid_loss")
 UNCERTAIN = ("top1", "top5", "valid_accuracy")
 """Columns with an interval: shares of images that the network did not change with."""

@@ -122,7 +122,8 @@ def _table(frame: pd.DataFrame) -> Iterator[str]:
     if frame.empty:
         return
     shown = [key for key in SHOWN if frame[key].notna().any()]
-    yield f"### Networks ({frame['architecture'].nunique()})"
+    count = frame["architecture"].nunique()
+    yield f"### Networks ({count}{'' if count == len(frame) else f' in {len(frame)} rows'})"
     yield ""
     yield "| Network | Setting | " + "".join(f"{COLUMNS[key].title} | " for key in shown) + "Top-1 from |"
     yield "| --- | --- |" + " ---: |" * len(shown) + " --- |"

@@ -103,6 +103,16 @@ def test_a_case_of_one_run_alone_is_listed_as_such(tmp_path: Path) -> None:
     ]
 
 
+def test_what_one_run_skipped_is_of_the_other_alone(tmp_path: Path) -> None:
+    skipped = macs(1000, status="skipped", value=None, samples=[], message="no such variant", architecture="other")
+    both = (latency(0.04), macs(1000, architecture="other"))
+    lines = compared(runs(tmp_path, both, (latency(0.04), skipped)), "--all").stdout.splitlines()[3:]
+    assert lines[0] == "only earlier    other macs: 1.000 kMAC -> not there"
+    assert lines[-1] == "2 cases: 1 only earlier, 1 passed"
+    lines = compared(runs(tmp_path, (skipped,), (skipped,)), "--all").stdout.splitlines()[3:]
+    assert lines == ["0 cases: neither run has any"], "nobody tried: there is no such case"
+
+
 def test_many_cases_of_one_run_alone_are_counted(tmp_path: Path) -> None:
     """Of a night of many networks and a run of two: what changed stands alone, and what is new beside it."""
     night = [macs(5, architecture=f"net{place}") for place in range(41)]

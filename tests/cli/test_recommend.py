@@ -202,6 +202,9 @@ def test_no_bounds_rank_everything(folder: Path) -> None:
         ("reports --max-memory=much", "'--max-memory': got 'much'; expected bytes such as 700MiB or 1GB"),
         ("reports --min-top1=75", "'--min-top1': got '75'; expected a fraction such as 0.75 or 75%"),
         ("reports --max-params=-5", "'--max-params': got '-5'; expected a number above 0"),
+        ("--published=nvidia", "unknown source 'nvidia': known: albanie, "),
+        ("--published=nvidia", "; archbench references lists the devices that --device knows"),
+        ("drawn", "drawn: expected a journal; got a report that was drawn from another folder's: name the folder"),
         ("--published=bianco2019", "--published: unknown source 'bianco2019': did you mean bianco2018"),
         ("empty.jsonl", "empty.jsonl: expected measured cases; got none: run pytest --archbench first"),
         ("damaged.jsonl", "damaged.jsonl:1: expected a JSON object; got list"),
@@ -210,6 +213,8 @@ def test_no_bounds_rank_everything(folder: Path) -> None:
 def test_a_mistake_is_one_sentence(folder: Path, arguments: str, said: str) -> None:
     (folder / "empty.jsonl").write_text('{"schema": 1, "run": "x"}\n')
     (folder / "damaged.jsonl").write_text("[]\n")
+    (folder / "drawn").mkdir()
+    (folder / "drawn" / "index.html").write_text("<!DOCTYPE html>")
     ran = recommend(*arguments.split())
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert said in ran.stderr
@@ -245,6 +250,7 @@ def test_a_variant_is_chosen_by_its_name_and_the_device_itself_without(folder: P
     journal(folder / "two.jsonl", 2, row("latency", "s", 0.02, **half), quick)
     assert answer("two.jsonl")["ranked"][0]["latency"] == 0.02
     assert answer("two.jsonl", "--device=cpu")["device"] == "cpu"
+    assert recommend("two.jsonl").stdout.splitlines()[1] == "also measured: cpu, bfloat16 (--device)"
     chosen = answer("two.jsonl", "--device=bfloat16")
     assert (chosen["device"], chosen["ranked"][0]["latency"]) == ("cpu, bfloat16", 0.004)
     assert chosen["ranked"][0]["conditions"]["dtype"] == "bfloat16"

@@ -307,12 +307,16 @@ def test_of_fewer_than_eight_networks_nothing_is_concluded(name: str) -> None:
 )
 def test_what_is_lacking_comes_with_the_command_for_all_of_it(name: str, metrics: str) -> None:
     found = conclude(name, frames.framed([]))
-    assert found.sentence.endswith(f"and has 0. To measure: `pytest --archbench --archbench-metric={metrics}`.")
+    assert found.sentence.endswith(
+        f"and has 0. To measure: the same `pytest --archbench` with `--archbench-metric={metrics}`."
+    )
 
 
 def test_accuracies_that_nobody_published_are_said_to_be_lacking() -> None:
     found = conclude("throughput_bounds_accuracy", eight(top1=[None] * 8))
-    assert found.sentence.endswith("To measure: `pytest --archbench --archbench-metric=latency,top1_accuracy`.")
+    assert found.sentence.endswith(
+        "To measure: the same `pytest --archbench` with `--archbench-metric=latency,top1_accuracy`."
+    )
 
 
 def test_accuracies_of_several_data_sets_are_not_concluded_from_together() -> None:

@@ -150,7 +150,7 @@ def test_what_is_lacking_is_said_with_the_command_that_measures_it() -> None:
     chart = FIGURES["latency_operations"]
     frame = frames.networks(Run(HEADER, (row("a", "macs", 5),)))
     assert "no latency" in chart.lacking(frame)
-    assert chart.lacking(frame).endswith("To measure: `pytest --archbench --archbench-metric=latency`.")
+    assert chart.lacking(frame).endswith("To measure: the same `pytest --archbench` with `--archbench-metric=latency`.")
     assert chart(frame).panels == ()
 
 
@@ -158,7 +158,7 @@ def test_what_is_lacking_is_said_with_the_command_that_measures_it() -> None:
 def test_an_empty_run_gives_sentences(chart: figures.Chart) -> None:
     empty = frames.networks(Run({}, ()))
     said = chart.lacking(empty)
-    assert "To measure: `pytest" in said or "easured by this version" in said
+    assert "`pytest --archbench`" in said or "easured by this version" in said
     assert chart(empty).panels == ()
 
 
@@ -176,14 +176,14 @@ def test_one_command_measures_all_that_is_lacking_and_none_is_named_where_there_
         .lacking(empty)
         .endswith(
             " has no operations, top-1, parameters."
-            " To measure: `pytest --archbench --archbench-metric=macs,top1_accuracy,params`."
+            " To measure: the same `pytest --archbench` with `--archbench-metric=macs,top1_accuracy,params`."
         )
     )
     counted_only = frames.networks(Run(HEADER, (row("own", "params", 7), row("own", "macs", 5))))
     said = FIGURES["accuracy_density"].lacking(counted_only)
-    assert said.endswith("no top-1. To measure: `pytest --archbench --archbench-metric=top1_accuracy`.")
+    assert said.endswith("no top-1. To measure: the same `pytest --archbench` with `--archbench-metric=top1_accuracy`.")
     lacking = FIGURES["top1_energy"].lacking(counted_only.assign(top1=0.7))
-    assert lacking.endswith("no energy. To measure: `pytest --archbench --archbench-metric=energy`.")
+    assert lacking.endswith("no energy. To measure: the same `pytest --archbench` with `--archbench-metric=energy`.")
 
 
 def test_what_is_derived_lacks_only_the_part_that_is_absent() -> None:
@@ -241,7 +241,7 @@ def test_a_users_drawing_leaves_out_what_was_not_measured() -> None:
     assert figures.balls(networks, Axis("energy", log=True), Axis("top1"), "params").panels == ()
     mine = figures.Chart.of("own_mine", "Mine", figures.lines(networks, "energy"))
     assert mine.lacking(networks) == (
-        "Mine: this run has no energy. To measure: `pytest --archbench --archbench-metric=energy`."
+        "Mine: this run has no energy. To measure: the same `pytest --archbench` with `--archbench-metric=energy`."
     )
 
 

@@ -10,7 +10,7 @@ from page_data import html_of
 from report_data import EVIL, HEADER, Run, published, row
 
 from pytest_archbench.registry import UnknownName
-from pytest_archbench.report import frames, text
+from pytest_archbench.report import constraints, frames, text
 from pytest_archbench.report.choice import choose, failures, place
 from pytest_archbench.report.columns import naming, remedy
 from pytest_archbench.report.figures import FIGURES
@@ -138,7 +138,7 @@ def test_two_devices_with_variants_are_to_be_told_apart() -> None:
     assert place(networks, "cuda:0, bf", 1) == "cuda:0, bfloat16"
     with pytest.raises(UnknownName, match=r"there are 6 devices: name one of cpu; cpu, bfloat16; .*cuda:0, bfloat16"):
         place(networks, "", 1)
-    with pytest.raises(UnknownName, match="'bfloat16' is a part of 3 names"):
+    with pytest.raises(UnknownName, match="'bfloat16' is a part of 2 names"):
         place(networks, "bfloat16", 1)
 
 
@@ -185,3 +185,41 @@ def test_a_foreign_header_is_read_as_far_as_it_goes() -> None:
     said = text.summary(unmeasured(*(f"reason {number} " + "x" * 900 for number in range(100))), frame())
     assert len(said.encode()) < text.LIMIT
     assert re.search(r"and \d+ more", said)
+
+
+def test_a_type_is_not_another_whose_name_ends_alike() -> None:
+    half = row("a", "latency", 0.07, dtype="float16")
+    networks = frame(half)
+    assert place(networks, "float16", 1) == "cpu, float16"
+    assert place(networks, "bfloat16", 1) == "cpu, bfloat16"
+    with pytest.raises(UnknownName, match="no network was measured on 'float16'"):
+        place(frame(), "float16", 1)
+    assert place(frame(row("a", "latency", 0.01, device="MyBoard")), "board", 1) == "MyBoard", "a part within a word"
+
+
+def test_another_engine_is_not_lent_memory() -> None:
+    silent = [row("a", "latency", 0.1, **variant) for variant in (PLAIN, ONNX)]
+    gpu = [row("a", metric, value, device="cuda:0") for metric, value in (("latency", 0.01), ("peak_memory", 2**20))]
+    networks = frames.networks(Run(HEADER, (*silent, *gpu)), [published("a", 0.7)])
+    found = constraints.lent(networks).set_index("device")["peak_memory"]
+    assert found["cpu"] == found["cuda:0"] == 2**20, "the same engine and type elsewhere"
+    assert found.isna()["cpu, onnxruntime"]
+    assert constraints.note(networks) == "cpu has no figures of memory: those of cuda:0 count."
+    assert set(constraints.under_limits(networks, rates=[1.0])["device"]) == {"cpu", "cuda:0"}
+
+
+def test_a_network_that_was_skipped_altogether_has_no_row() -> None:
+    lost = row("checked", "latency", **NO_ONNX)
+    networks = frame(lost)
+    assert "checked" not in set(networks["architecture"])
+    said = text.summary(run(lost), networks)
+    assert "### Networks (2 in 16 rows)" in said
+    assert "3 × computes no bfloat16 (cpu, onnxruntime-bfloat16)" in said
+    found = choose(networks, {}, "cpu", 1, failures(frames.cases(run(lost))))
+    assert [(each.label, each.reasons[0].sentence) for each in found.excluded] == [
+        ("checked", "not measured on cpu at batch 1")
+    ]
+
+
+def test_a_choice_names_the_other_places_that_were_measured() -> None:
+    assert choose(frame(), {}, "cpu, bfloat16", 1).elsewhere == (NAMES[0], NAMES[2], NAMES[3])

@@ -13,7 +13,7 @@ import pytest
 from pytest_archbench.files import places
 from pytest_archbench.meters import Part
 from pytest_archbench.store import Run
-from pytest_archbench.tally import duels, tally
+from pytest_archbench.tally import doubtful, duels, tally
 from pytest_archbench.units import readable
 
 EVERY = 15.0
@@ -121,6 +121,8 @@ def summarise(reporter: pytest.TerminalReporter, run: Run, written: Sequence[Pat
     reporter.write_line("measured: " + ", ".join(f"{count} {status}" for status, count in sorted(measured.items())))
     said = [f"{count} {word}" for word, count in tally(run.rows).items()]
     reporter.write_line("verdicts: " + (", ".join(said) or "none"))
+    if doubt := doubtful(run.rows):
+        reporter.write_line(f"doubtful: {doubt}")
     for line in (*learned(run), *compared(run)):
         reporter.write_line(line)
     for line in places(written):

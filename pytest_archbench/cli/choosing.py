@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Callable[..., Any])
 
 SHOWN = ("latency", "throughput", "peak_memory", "params", "macs")
+DOUBTFUL = "†"
+"""Stands at a number that was disturbed, or is less certain than was asked for."""
+MOST_DOUBTS = 10
 FOLDED_FROM = 40
 """More excluded networks than this are counted by reason instead of listed."""
 
@@ -153,12 +156,24 @@ def _ranked(choice: Choice) -> Iterator[str]:
     yield ""
     lines = [_line(rank, each) for rank, each in enumerate(choice.ranked, 1)]
     yield from table([*zip(*heads, strict=True), *lines], left=(1, 3))
+    doubtful = dict.fromkeys(
+        f"{DOUBTFUL} {each.label}: {said}"
+        for each in choice.ranked
+        for key, said in each.doubts.items()
+        if key in ("top1", *SHOWN)
+    )
+    yield from map(printable, [*doubtful][:MOST_DOUBTS])
+    if len(doubtful) > MOST_DOUBTS:
+        yield f"and {len(doubtful) - MOST_DOUBTS} more, in --format=json"
 
 
 def _line(rank: int, each: Candidate) -> tuple[str, ...]:
     from pytest_archbench.report.columns import COLUMNS
 
-    top1, *shown = (COLUMNS[key].show(each.values[key]) if key in each.values else "-" for key in ("top1", *SHOWN))
+    def text(key: str) -> str:
+        return COLUMNS[key].show(each.values[key]) + DOUBTFUL * (key in each.doubts) if key in each.values else "-"
+
+    top1, *shown = map(text, ("top1", *SHOWN))
     return (str(rank), printable(each.label), top1, printable(each.sources.get("top1", "no top-1 known")), *shown)
 
 
@@ -205,6 +220,7 @@ def _values(each: Candidate) -> dict[str, Any]:
         "origin": each.origin,
         **{bound.column: each.values.get(bound.column) for bound in BOUNDS.values()},
         **{f"{key}_source": each.sources.get(key) for key in ("top1", "top5")},
+        "doubts": dict(each.doubts),
         "conditions": dict(each.conditions),
     }
 

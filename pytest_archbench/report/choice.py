@@ -8,13 +8,13 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_archbench.bounds import BOUNDS, Bound
 from pytest_archbench.registry import UnknownName, near
 from pytest_archbench.report.columns import COLUMNS, measured
-from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, NETWORK_METRICS, variant
+from pytest_archbench.report.frames import CONDITIONS, DEVICE_METRICS, MEASURED, NETWORK_METRICS, doubt, variant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ class Candidate:
 
     ``origin`` is ``measured`` or the source that published the row; ``sources`` says whose each accuracy is. ``label``
     is the network's name, and what tells it from others here of that name. ``data`` is what its top-1 is of, empty
-    where none is known.
+    where none is known. ``doubts`` says of what values something is doubtful, and what.
     """
 
     network: str
@@ -50,6 +50,7 @@ class Candidate:
     sources: Mapping[str, str]
     conditions: Mapping[str, Any]
     data: str = ""
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,7 @@ def _candidate(record: Record, telling: Sequence[str]) -> Candidate:
         {key: record[f"{key}_source"] for key in SOURCED if record[f"{key}_source"]},
         {key: record[key] for key in UNDER},
         record["top1_data"] or "",
+        {key: said for key in QUANTITIES if (said := doubt(record, HELD.get(key, key)))},
     )
 
 

@@ -21,7 +21,7 @@ from pytest_archbench.report import provenance
 from pytest_archbench.report.cells import legible, number
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.stats import percentiles
-from pytest_archbench.tally import rank, words
+from pytest_archbench.tally import doubts, rank, words
 
 Row = Mapping[str, Any]
 Accuracies = Mapping[tuple[str, str], Sequence[Baseline]]
@@ -63,7 +63,7 @@ NETWORK = ["origin", "architecture", "input_shape"]
 CASE_COLUMNS = (
     *("architecture", "family", "topology", "metric", "unit", "status", "value", "n", "p50", "p90", "p99", "worst"),
     *CONDITIONS,
-    *("input_shape", "convention", "uncounted", "message", "notes"),
+    *("input_shape", "convention", "uncounted", "message", "notes", "doubts"),
 )
 VERDICT_COLUMNS = (
     *("architecture", "family", "topology", "metric", "status", "device", "batch_size", "value", "outcome"),
@@ -74,7 +74,7 @@ NETWORK_COLUMNS = (
     *("origin", "architecture", "family", "topology"),
     *CONDITIONS,
     *("input_shape", *QUANTITIES, "top1_source", "top5_source"),
-    *(*provenance.WORDS, *provenance.NUMBERS, *provenance.CURVES, "worst"),
+    *(*provenance.WORDS, *provenance.NUMBERS, *provenance.CURVES, "doubts", "worst"),
 )
 
 
@@ -126,7 +126,12 @@ def _case(row: Row) -> dict[str, Any]:
         "uncounted": "; ".join(legible(name) for name in row.get("uncounted") or ()),
         "message": legible(row.get("message")),
         "notes": "; ".join(legible(note) for note in row.get("notes") or ()),
+        "doubts": _doubts(row),
     }
+
+
+def _doubts(row: Row) -> str:
+    return legible("; ".join(doubts(row)))
 
 
 def _identity(row: Row) -> dict[str, Any]:
@@ -200,7 +205,7 @@ def networks(run: Run, published: Iterable[Baseline] = (), source_order: Sequenc
 
 def framed(records: Iterable[Mapping[Any, Any]]) -> pd.DataFrame:
     """Records of networks as a frame with every column, numbers as float64 and NaN where there is none."""
-    told = dict.fromkeys((*provenance.WORDS, *provenance.CURVES))
+    told = dict.fromkeys((*provenance.WORDS, *provenance.CURVES, "doubts"))
     frame = pd.DataFrame([told | derived(record) for record in records], columns=list(NETWORK_COLUMNS), dtype=object)
     return _typed(frame, dict.fromkeys((*QUANTITIES, *provenance.NUMBERS), "float64"))
 
@@ -261,7 +266,8 @@ def _rows_of_input(
     for place in _places(rows):
         here = [row for row in rows if _conditions(row) == place or _is_training_on(place["device"], row)]
         record = {"origin": MEASURED, **_identity(rows[0]), **place, "input_shape": shape}
-        record |= {metric: _value(_last(here, metric)) for metric in DEVICE_METRICS}
+        on_device = {metric: _last(here, metric) for metric in DEVICE_METRICS}
+        record |= {metric: _value(row) for metric, row in on_device.items()}
         found = {column: _nearest(known, metric, place) for metric, column in NETWORK_METRICS.items()}
         record |= {column: _value(row) for column, row in found.items()}
         record |= _last_told(here, TRAINING_TIMES)
@@ -270,7 +276,19 @@ def _rows_of_input(
         record |= {f"{key}_source": MEASURED for key in provenance.EVALUATED if record[key] is not None}
         record |= accuracy(record, "top1", accuracies) | accuracy(record, "top5", accuracies)
         speaking = [row for row in known if _conditions(row) == place or _metric(row) in NETWORK_METRICS]
-        yield record | {"worst": worst(speaking)}
+        yield record | {"doubts": _told_of({**on_device, **found}), "worst": worst(speaking)}
+
+
+def _told_of(rows: Mapping[str, Row | None]) -> str | None:
+    """The cell ``doubts``: JSON of what is doubtful about the number of each column; None where nothing is."""
+    told = {column: said for column, row in rows.items() if row is not None and (said := _doubts(row))}
+    return json.dumps(told) if told else None
+
+
+def doubt(record: Mapping[Any, Any], key: str) -> str:
+    """What is doubtful about a quantity of a row of ``networks``, or about those that give it; empty where nothing."""
+    told = json.loads(record["doubts"]) if isinstance(record["doubts"], str) else {}
+    return "; ".join(dict.fromkeys(told[part] for part in (key, *COLUMNS[key].of) if part in told))
 
 
 def _places(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -23,11 +23,11 @@ from pytest_archbench.report.cells import legible
 from pytest_archbench.report.choice import UNDER, failures, stands
 from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
 from pytest_archbench.report.findings import Record, commit, findings, left_out, place
-from pytest_archbench.report.frames import CONDITIONS, MEASURED, VARIED, Run, cases, variant
+from pytest_archbench.report.frames import CONDITIONS, MEASURED, VARIED, Run, cases, doubt, variant
 from pytest_archbench.report.plotting import digest, library
 from pytest_archbench.report.provenance import LEARNED, account, with_interval
 from pytest_archbench.report.sheets import Extra, Sheet
-from pytest_archbench.tally import WORDS, rank
+from pytest_archbench.tally import WORDS, doubtful, rank
 from pytest_archbench.units import readable
 
 MOST_LISTED = 250
@@ -74,12 +74,13 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``value`` is what the column sorts by; empty where nothing was measured."""
+    """``value`` is what the column sorts by; empty where nothing was measured. ``doubt`` says what is doubtful."""
 
     text: str
     value: str = ""
     numeric: bool = False
     linked: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def html(
             empty=not run.rows,
             published_only=not run.rows and not networks.empty,
             found=findings(run),
+            doubtful=doubtful(run.rows),
             words=WORDS,
             counted=counted,
             charts=[inset for inset in insets if not inset.lacking],
@@ -301,7 +303,7 @@ def _quantity(record: Record, key: str) -> Cell:
     if not measured(value):
         return Cell("", numeric=True)
     exact = repr(float(value)).removesuffix(".0")
-    return Cell(with_interval(record, key), value=exact, numeric=True)
+    return Cell(with_interval(record, key), value=exact, numeric=True, doubt=clip(doubt(record, key)))
 
 
 def _origin(source: object) -> Cell:

@@ -14,14 +14,16 @@ from pytest_archbench.report.cells import legible
 from pytest_archbench.report.columns import COLUMNS, measured
 from pytest_archbench.report.figures import FIGURES
 from pytest_archbench.report.findings import Broken, Findings, Record, commit, findings, left_out, place
-from pytest_archbench.report.frames import MEASURED, Run
+from pytest_archbench.report.frames import MEASURED, Run, doubt
 from pytest_archbench.report.palette import looks
 from pytest_archbench.report.provenance import EVALUATED, RUNNING, evaluation, with_interval
+from pytest_archbench.tally import doubtful
 
 LIMIT = 60_000
 """Bytes that no summary reaches; a comment on GitHub may have 65,536 characters."""
 FAILED_SHARE, IMPROVED_SHARE, DUELS_SHARE, KNOWN_SHARE, TABLE_SHARE = 15_000, 4_000, 5_000, 5_000, 15_000
 ACCOUNT_SHARE, SKIPPED_SHARE, BESIDE_SHARE, LEFT_OUT_SHARE = 3_000, 2_000, 4_000, 2_000
+DOUBTFUL = "†"
 LONGEST_NAME, LONGEST_SENTENCE, MOST_NAMES = 80, 400, 20
 SHOWN = ("params", "macs", "top1", "accuracy_density", "latency", "peak_memory", "train_accuracy", "valid_accuracy")
 
@@ -46,6 +48,9 @@ def _head(run: Run, found: Findings) -> Iterator[str]:
         yield "| " + " | ".join(map(escaped, found.counts)) + " |"
         yield "|" + " ---: |" * len(found.counts)
         yield "| " + " | ".join(str(count) for count in found.counts.values()) + " |"
+        yield ""
+    if said := doubtful(run.rows):
+        yield f"Doubtful: {sentence(said)}."
         yield ""
     if reasons := left_out(run.header):
         yield from fitting(
@@ -129,11 +134,20 @@ def _table(frame: pd.DataFrame) -> Iterator[str]:
     yield "| --- | --- |" + " ---: |" * len(shown) + " --- |"
     rows = [
         f"| {code(record['architecture'])} | {_where(record)} | "
-        + "".join(f"{with_interval(record, key) if measured(record[key]) else '–'} | " for key in shown)
+        + "".join(f"{_quantity(record, key)} | " for key in shown)
         + f"{escaped(_short(_from(record)))} |"
         for record in frame.to_dict("records")
     ]
     yield from fitting(rows, TABLE_SHARE, "\nand {} more")
+    if any(doubt(record, key) for record in frame.to_dict("records") for key in shown):
+        yield ""
+        yield f"{DOUBTFUL} disturbed, or less certain than was asked for: `measurements.csv` says how."
+
+
+def _quantity(record: Record, key: str) -> str:
+    if not measured(record[key]):
+        return "–"
+    return with_interval(record, key) + (f" {DOUBTFUL}" if doubt(record, key) else "")
 
 
 def _from(record: Record) -> str:

@@ -243,6 +243,16 @@ def test_what_is_no_number_in_a_foreign_journal_was_not_measured(folder: Path) -
     assert [each["reasons"] for each in found["excluded"]] == [["latency not measured"]]
 
 
+def test_what_is_doubtful_is_marked_and_explained(folder: Path) -> None:
+    reason = "the median is known to ±3%, ±1% was asked for"
+    doubtful = row("latency", "s", 0.02, architecture="resnet18", topology="resnet18", imprecise=reason)
+    journal(folder / "doubt.jsonl", 2, doubtful, row("params", "count", 7, architecture="resnet18"))
+    *_, line, note = recommend("doubt.jsonl").stdout.splitlines()
+    assert line.split()[4:6] == ["20.00†", "50.0†"]
+    assert note == f"† resnet18: {reason}"
+    assert answer("doubt.jsonl")["ranked"][0]["doubts"] == {"latency": reason, "throughput": reason}
+
+
 def test_a_variant_is_chosen_by_its_name_and_the_device_itself_without(folder: Path) -> None:
     half: dict[str, Any] = {"architecture": "resnet18", "topology": "resnet18"}
     quick = row("latency", "s", 0.004, **half)

@@ -129,7 +129,8 @@ def _reserved(forward: Callable[[], None], device: str, ready: Ready) -> Reading
     forward()
     return Reading(
         (int(memory.max_memory_reserved(device)),),
-        f"what the allocator reserves of the device at the peak of a forward pass, weights and input in it, {AUTOTUNED}",
+        "what the allocator reserves of the device at the peak of a forward pass, weights and input in it, "
+        f"{AUTOTUNED}",
         notes=ready.notes,
         input_shape=ready.fed,
         dtype=ready.dtype,

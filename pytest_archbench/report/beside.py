@@ -113,7 +113,7 @@ def _comparison(quantity: str, batch_size: int, here: Iterable[Subject], both: S
 
 
 def _conditions(device: Reference, quantity: str) -> str:
-    return device.memory if quantity == "peak_memory" and device.memory else device.conditions
+    return device.memory if quantity.endswith("_memory") and device.memory else device.conditions
 
 
 def _cells(subject: Subject, places: Iterable[str], there: Iterable[Reference], both: Sides) -> Iterator[Cell]:

@@ -53,6 +53,8 @@ COLUMNS: dict[str, Column] = {
         Column("image_rate", "Images per second", "img/s", 1.0, 1, "higher", of=("latency",)),
         Column("peak_memory", "Peak memory", "MiB", 2.0**20, 1, "lower", "peak_memory"),
         Column("peak_host_memory", "Peak host memory", "MiB", 2.0**20, 1, "lower", "peak_host_memory"),
+        Column("peak_reserved_memory", "Reserved memory", "MiB", 2.0**20, 1, "lower", "peak_reserved_memory"),
+        Column("device_memory", "Device memory", "MiB", 2.0**20, 1, "lower", "device_memory"),
         Column("energy", "Energy", "J/img", 1.0, 3, "lower", "energy"),
         Column("energy_above_idle", "Energy beyond idle", "J/img", 1.0, 3, "lower", "energy_above_idle"),
         Column("power", "Power", "W", 1.0, 1, "lower", "power", ("energy", "latency")),
@@ -71,6 +73,8 @@ COLUMNS: dict[str, Column] = {
 }
 REPEATED = ("image_latency", "image_rate")
 """Quantities of the figures that say nothing which another column of a table does not say."""
+ON_GPUS = ("peak_reserved_memory", "device_memory")
+"""Quantities that most devices do not have, so that nothing is said where they are absent."""
 TABLED = tuple(key for key in COLUMNS if key not in REPEATED)
 
 

@@ -18,8 +18,10 @@ QUANTITIES = {
     "image_latency": ("latency", "s"),
     "throughput": ("throughput", "img/s"),
     "peak_memory": ("peak_memory", "B"),
+    "device_memory": ("peak_memory", "B"),
 }
-"""By column of the frame the metric that is published, and the base unit of the column, in which files hold it."""
+"""By column of the frame the metric that is published, and the base unit of the column, in which files hold it. What is
+published as memory is that of a whole process (Bianco et al. 2018, section IV): our ``device_memory`` is the same."""
 COLUMNS_OF_FILE = (
     *("quantity", "architecture", "input_size", "batch_size", "device", "origin", "value", "unit"),
     *("printed", "printed_unit", "reference", "conditions", "note"),

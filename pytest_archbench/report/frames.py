@@ -19,7 +19,7 @@ from pytest_archbench.baselines import SIZELESS
 from pytest_archbench.records import Baseline, Conditions
 from pytest_archbench.report import provenance
 from pytest_archbench.report.cells import legible, number
-from pytest_archbench.report.columns import COLUMNS, measured
+from pytest_archbench.report.columns import COLUMNS, ON_GPUS, measured
 from pytest_archbench.stats import percentiles
 from pytest_archbench.tally import doubts, rank, words
 
@@ -46,7 +46,8 @@ NETWORK_METRICS = {
 """Metrics that no device changes, and the column of each: a value found on one device stands for all."""
 TRAINING_TIMES = ("epoch_time", "step_time")
 CONSUMPTION = ("energy", "energy_above_idle", "power")
-DEVICE_METRICS = ("latency", "throughput", "peak_memory", "peak_host_memory", *CONSUMPTION, *TRAINING_TIMES)
+MEMORIES = ("peak_memory", "peak_host_memory", *ON_GPUS)
+DEVICE_METRICS = ("latency", "throughput", *MEMORIES, *CONSUMPTION, *TRAINING_TIMES)
 SOURCE_ORDER = (
     *("bianco2018", "torchvision", "canziani2016", "kaiminghe_resnet", "resnext_official", "senet_official"),
     *("dpn_official", "densenet_official", "mobilenets_paper", "mobilenetv2_paper", "shufflenet_official"),

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from pytest_archbench.report.beside import SAID, Beside
 from pytest_archbench.report.cells import legible
 from pytest_archbench.report.choice import UNDER, failures, stands
-from pytest_archbench.report.columns import COLUMNS, TABLED, counted, measured, remedy
+from pytest_archbench.report.columns import COLUMNS, ON_GPUS, TABLED, counted, measured, remedy
 from pytest_archbench.report.findings import Record, commit, findings, left_out, place
 from pytest_archbench.report.frames import CONDITIONS, MEASURED, VARIED, Run, cases, doubt, variant
 from pytest_archbench.report.plotting import digest, library
@@ -281,7 +281,7 @@ def table(networks: pd.DataFrame, reasons: Sequence[str] = ()) -> Table:
         ]
         for record in networks.to_dict("records")
     ]
-    absent = [key for key in TABLED if key not in present]
+    absent = [key for key in TABLED if key not in (*present, *ON_GPUS)]
     asked = [key for key in absent if key not in LEARNED]  # a training takes hours: it is asked for of its own
     return Table(heads, rows, [COLUMNS[key].name for key in absent], remedy(asked, reasons))
 

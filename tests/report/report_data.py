@@ -36,6 +36,7 @@ UNITS = {
     "latency": "s",
     "throughput": "img/s",
     "peak_memory": "B",
+    "device_memory": "B",
     "energy": "J",
     "power": "W",
     "top1_accuracy": "fraction",

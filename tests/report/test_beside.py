@@ -159,6 +159,17 @@ def test_rates_and_memory_are_tables_of_their_own() -> None:
     assert near.comparisons[1].heads[1] == ("board", "as the driver says")
 
 
+def test_memory_of_a_whole_process_stands_beside_what_is_published_as_that() -> None:
+    """Both include the context of the process; what torch's allocator gave out, beside it, does not."""
+    run = Run(HEADER, (row("net", "peak_memory", 200 * 2.0**20), row("net", "device_memory", 800 * 2.0**20)))
+    published = figure("a board", 0.75 * 2**30, metric="peak_memory", unit="B", precision=2.0**30 / 200)
+    near = found(run, replace(published, printed="0.75", printed_unit="GiB"))
+    titles = [each.title for each in near.comparisons]
+    assert titles == ["Peak memory [MiB], batch 1", "Device memory [MiB], batch 1"]
+    assert cells(near, titles.index("Device memory [MiB], batch 1"))[0][:2] == ["net", "800.0"]
+    assert near.comparisons[1].heads[1] == ("board", "as the driver says")
+
+
 def test_devices_and_variants_of_the_run_each_have_a_column() -> None:
     rows = (
         row("net", "latency", 0.002, device="cuda:0"),

@@ -240,8 +240,11 @@ def _answering(what: str) -> Iterator[ModuleType]:
 
 
 def _library() -> ModuleType:
-    """Raises: NoNvml where the driver is not installed."""
-    import pynvml
+    """Raises: NoNvml where the driver is not installed, or, in an environment of somebody else's, its interface."""
+    try:
+        import pynvml
+    except ImportError as error:
+        raise NoNvml(f"nvidia-ml-py is not installed ({error})") from None
 
     library: ModuleType = pynvml
     try:

@@ -28,7 +28,10 @@ def commands(page: Path) -> bool:
     return "```console" in page.read_text(encoding="utf-8")
 
 
-LONG = {"first-run", "pull-request", "own-network", "report", "comparing", "variants"}
+LONG = {
+    *("first-run", "pull-request", "own-network", "own-past", "report", "comparing", "choosing"),
+    *("variants", "accuracy", "training"),
+}
 """Pages whose commands take half a minute and more."""
 
 

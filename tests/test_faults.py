@@ -252,7 +252,7 @@ def test_nothing_is_left_of_a_run_that_is_killed(runner: Runner, mark: str, deed
     assert left(mark, workers_of(runner)) == set()
 
 
-ROUNDS = 200
+ROUNDS = 100
 NAP = 0.03
 
 

@@ -50,9 +50,14 @@ def prepare(architecture: Architecture, conditions: Conditions, *, check: bool =
 
     Raises: whatever the constructor or a runtime raises; InvalidInput, WrongOutput, CannotMeasure.
     """
+    import torch
+
+    torch.set_num_threads(conditions.threads)
+    torch.manual_seed(0)
+    model = architecture.build()
     if not conditions.variant:
-        return _as_it_is(architecture.build(), architecture, conditions)
-    model = copy.deepcopy(architecture.build())  # a constructor may hand out one network again and again
+        return _as_it_is(model, architecture, conditions)
+    model = copy.deepcopy(model)  # a constructor may hand out one network again and again
     if not check:
         return _let_go(_varied(_as_it_is(model, architecture, conditions), conditions), conditions)
     ready = _as_it_is(model, architecture, replace(conditions, batch_size=1))
@@ -74,8 +79,6 @@ def _as_it_is(model: nn.Module, architecture: Architecture, conditions: Conditio
     import torch
     from torch.nn.parameter import is_lazy
 
-    torch.set_num_threads(conditions.threads)
-    torch.manual_seed(0)
     ready = _fed(model.eval().to(torch_device(conditions.device)), architecture, conditions)
     if any(is_lazy(parameter) for parameter in model.parameters()):
         with torch.no_grad():  # the first pass tells lazy layers their shapes

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-import psutil
-
 from pytest_archbench import machine, nvml
 from pytest_archbench.computing import gpu_uuid
 
@@ -49,6 +47,8 @@ def _family() -> set[int]:
     """The pids of this run: of the process that asked this one, and of all that it or they have started. Their workers
     keep a context on the GPU and do nothing while another measures.
     """
+    import psutil  # an environment that is measured against need not have it, nor a GPU
+
     try:
         parent = psutil.Process(os.getppid())
         return {parent.pid, *(child.pid for child in parent.children(recursive=True))}

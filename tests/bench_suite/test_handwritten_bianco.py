@@ -95,7 +95,7 @@ def test_the_state_dict_has_the_entries_of_the_public_weights(name: str) -> None
     [
         ("bn_inception", 224),
         ("googlenet_caffe", 224),
-        ("nasnet_a_mobile", 224),
+        pytest.param("nasnet_a_mobile", 224, marks=pytest.mark.slow),
         ("nasnet_a_mobile", 103),  # padded otherwise: 51, 26, 13, 7, 4
         ("shufflenet_g8", 224),
         ("shufflenet_g4_x025", 224),

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from shell import archbench
 
 
+@pytest.mark.slow
 def test_a_real_run_agrees_with_itself_and_can_be_chosen_from(tmp_path: Path) -> None:
     options = ("--archbench-arch=squeezenet1_1", "--archbench-metric=params,latency", "--archbench-time-budget=200ms")
     environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}

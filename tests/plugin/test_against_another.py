@@ -356,6 +356,7 @@ def slower_python(folder: Path, times: float) -> Path:
     return wrapper(folder / "python", f'SLOWNESS={times} exec {here} "$@"')
 
 
+@pytest.mark.slow
 def test_a_slower_environment_is_told_from_this_one(tmp_path: Path, temporary: Path) -> None:
     """Ours is the slower one: it is the other side that a variable makes quick."""
     settings = PROJECT.replace('"throughput"', '"activations"')

@@ -78,7 +78,7 @@ def test_too_few_images(archbench):
 @pytest.mark.parametrize(("arguments", "sentence"), [
     *(({limit: value}, f"{limit}: expected {form}, above 0; got {value!r}")
       for limit, form in {
-          "latency_max": "a time such as '20ms' or 0.02 (s)",
+          "latency_max": "a time such as '20ms', '900us' or 0.02 (s)",
           "throughput_min": "images per second such as 30",
           "peak_memory_max": "bytes such as '700MiB' or 1e9",
       }.items()

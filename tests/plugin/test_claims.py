@@ -86,7 +86,7 @@ def test_published_figures_are_judged_without_a_run(tmp_path: Path) -> None:
     assert "Known: it was concluded on the Jetson TX1" in ran.output
     assert (
         "More operations do not mean more accuracy. Needs 8 networks with operations and top-1 and has 0."
-        " To measure: `pytest --archbench" in ran.output
+        " To measure: the same `pytest --archbench" in ran.output
     ), "-ra names no case that skips: the sentence says which conclusion it is"
     assert not (tmp_path / "reports").exists(), "nothing was measured: nothing is left"
 
@@ -97,7 +97,9 @@ def test_this_run_is_judged_on_what_it_has_measured(eight: Path) -> None:
     assert ran.code == 0, ran.output
     assert "8 networks of this run: r² of time per image as a power of operations is" in ran.output
     assert outcome(ran, "operations_predict_time", "this_run") in ("PASSED", "XFAIL")
-    assert "Needs 8 networks with operations and top-1 and has 0. To measure: `pytest --archbench" in ran.output
+    assert (
+        "Needs 8 networks with operations and top-1 and has 0. To measure: the same `pytest --archbench" in ran.output
+    )
 
     # The journal is of another run now: it is none of the next one's, which measures nothing.
     assert "8 networks of this run" not in bench(eight, USER, "-rA", "archbench/claims").output

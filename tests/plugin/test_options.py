@@ -61,7 +61,7 @@ def test_it_takes_an_option_from_the_nearest_place(
 
 def test_it_has_a_short_name_for_the_device(project: Path) -> None:
     assert "device 'cpu:7': there is one cpu" in listing(project, "--device=cpu:7").refuses()
-    assert "unknown device 'gpu': did you mean cpu?" in listing(project, "--device", "gpu").refuses()
+    assert "unknown device 'gpu': did you mean xpu, cpu?" in listing(project, "--device", "gpu").refuses()
     assert listing(project, "--device=cpu", "-q").ids == ["archbench/latency::test_latency[tiny-cpu-bs1]"]
     write(project, {"pytest.ini": "[pytest]\narchbench_device = abacus\n"})
     assert "unknown device 'abacus'" in listing(project).refuses()

@@ -103,6 +103,7 @@ def test_a_run_that_was_cut_short_is_rendered(kept: int, tmp_path: Path) -> None
     assert set(contents(tmp_path)) <= FILES
 
 
+@pytest.mark.slow
 def test_fourteen_hundred_networks_take_seconds_and_megabytes(tmp_path: Path) -> None:
     run, figures = many(1400, families=80)
     started = time.process_time()

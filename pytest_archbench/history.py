@@ -130,7 +130,7 @@ def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mappi
 
 def _protocol(found: Measurement) -> dict[str, Any]:
     """What of a protocol must be equal before two accuracies compare, by dotted name."""
-    return _flat({name: fact for name, fact in found.protocol.items() if name not in ACCOUNTS}, f"{PROTOCOL}.")
+    return flat({name: fact for name, fact in found.protocol.items() if name not in ACCOUNTS}, f"{PROTOCOL}.")
 
 
 def fingerprint(header: Mapping[str, Any], device: str, engine: Sequence[str] = ()) -> dict[str, Any]:
@@ -144,14 +144,14 @@ def fingerprint(header: Mapping[str, Any], device: str, engine: Sequence[str] = 
     told = {**_object(_object(header, "devices"), str(device))}
     environment = _object(told if "environment" in told else header, "environment")
     told.pop("environment", None)
-    facts = {f"device.{name}": fact for name, fact in _flat(told).items()}
+    facts = {f"device.{name}": fact for name, fact in flat(told).items()}
     found = {name: fact for name, fact in facts.items() if name.partition(".")[2] not in VARYING}
     if "python" in environment:
         found["python"] = ".".join(str(environment["python"]).split(".")[:2])
     found |= {name: environment[name] for name in HOST if name in environment}
     packages = _object(environment, "packages")
     used = {f"packages.{name}": packages[name] for name in ("torch", *engine) if name in packages}
-    return found | used | _flat(_object(environment, "torch"), "torch.")
+    return found | used | flat(_object(environment, "torch"), "torch.")
 
 
 def fault(point: Point) -> str:
@@ -305,11 +305,11 @@ def _object(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return inner
 
 
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested objects as one, by dotted name."""
     found: dict[str, Any] = {}
     for name, fact in facts.items():
-        found |= _flat(fact, f"{prefix}{name}.") if isinstance(fact, Mapping) else {f"{prefix}{name}": fact}
+        found |= flat(fact, f"{prefix}{name}.") if isinstance(fact, Mapping) else {f"{prefix}{name}": fact}
     return found
 
 

@@ -13,6 +13,7 @@ from pytest_archbench import devices
 from pytest_archbench.devices import NoDevice, recording
 from pytest_archbench.environment import environment
 from pytest_archbench.environment.reading import ROOT
+from pytest_archbench.history import flat
 from pytest_archbench.power import finding
 from pytest_archbench.power.sensors import NoSensor
 from pytest_archbench.records import Device
@@ -53,7 +54,7 @@ def device(context: click.Context, as_json: bool, root: Path) -> None:
     for kind, each in found.items():
         for line in _lines(kind, each, found, root):
             click.echo(line)
-    for line in _block("host", "", _flat(host)) if host else ():
+    for line in _block("host", "", flat(host)) if host else ():
         click.echo(line)
 
 
@@ -82,7 +83,7 @@ def _lines(kind: str, found: Device | NoDevice, others: Mapping[str, Device | No
     elif found.name != kind and found.name in others:
         yield f"{kind:8} {found.name}"
     else:
-        yield from _block(kind, found.model, {**_flat(found.fingerprint), "energy": _energy(found.name, root)})
+        yield from _block(kind, found.model, {**flat(found.fingerprint), "energy": _energy(found.name, root)})
 
 
 def _energy(device: str, root: Path) -> str:
@@ -103,14 +104,6 @@ def _block(title: str, model: str, facts: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{'':8}   {fact:{width}}  {value}" for fact, value in told.items())
     if silent:
         yield f"{'':8}   unknown: {', '.join(silent)}"
-
-
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested facts under dotted names."""
-    made: dict[str, Any] = {}
-    for fact, value in facts.items():
-        made |= _flat(value, f"{prefix}{fact}.") if isinstance(value, Mapping) else {f"{prefix}{fact}": value}
-    return made
 
 
 def _unit(fact: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from inspect import isgeneratorfunction
 from typing import Any, TypeVar
 
+from pytest_archbench.computing import torch_device
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 from pytest_archbench.registry import METRICS, Registry
 
@@ -97,6 +98,16 @@ def meter(name: str, *metrics: Metric, **traits: Any) -> Callable[[M], M]:
 def obstacle(meter: Meter, metric: str, device: str) -> str:
     """Why a metric of a meter cannot be measured on a device, as far as can be said before; else an empty text."""
     return meter.obstacle(metric, device) if meter.obstacle else ""
+
+
+def existing_on(kinds: Mapping[str, tuple[str, ...]]) -> Obstacle:
+    """The obstacle of metrics that exist on some kinds of device alone; one that is not named exists on all."""
+
+    def elsewhere(metric: str, device: str) -> str:
+        here = torch_device(device).partition(":")[0]
+        return "" if here in kinds.get(metric, (here,)) else f"exists on {', '.join(kinds[metric])} alone"
+
+    return elsewhere
 
 
 def meter_of(metric: str) -> Meter:

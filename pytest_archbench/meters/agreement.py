@@ -41,10 +41,12 @@ def agreeing(ready: Ready, varied: Callable[[], Ready], conditions: Conditions) 
     """
     import torch
 
-    if _is_wild(ready, conditions.dtype):
-        _settle(ready)
     with torch.inference_mode():
         expected = _numbers(_answer(ready))
+    if _is_wild(ready, expected, conditions.dtype):
+        _settle(ready)
+        with torch.inference_mode():
+            expected = _numbers(_answer(ready))
     if not expected.numel():
         raise CannotMeasure("the network answers no numbers, so that no variant can be held against it")
     if not bool(expected.isfinite().all()):
@@ -97,8 +99,8 @@ def _answered(ready: Ready) -> Any:
 UNWRITTEN = ("not implemented for 'Half'", "not implemented for 'BFloat16'")
 
 
-def _is_wild(ready: Ready, dtype: str) -> bool:
-    """Whether a little noise in the input makes other outputs, or these are of no size for float16."""
+def _is_wild(ready: Ready, plain: torch.Tensor, dtype: str) -> bool:
+    """Whether a little noise in the input makes other outputs than ``plain``, or these are of no size for float16."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -108,10 +110,10 @@ def _is_wild(ready: Ready, dtype: str) -> bool:
             return value
         return value + NOISE * value.std() * torch.randn(value.shape, generator=generator).to(value)
 
-    with torch.inference_mode():
-        plain, other = _numbers(_answer(ready)), _numbers(_answer(ready, noisy))
     if not plain.numel():
         return False
+    with torch.inference_mode():
+        other = _numbers(_answer(ready, noisy))
     is_chaotic = bool((other - plain).norm() > CHAOTIC * plain.norm())
     return is_chaotic or (dtype == "float16" and not TINY < float(plain.abs().max()) < HUGE)
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 from pytest_archbench import nvml
-from pytest_archbench.computing import autotuned, gpu_uuid, synchroniser, torch_device
-from pytest_archbench.meters import CannotMeasure, meter
+from pytest_archbench.computing import autotuned, gpu_uuid, synchroniser
+from pytest_archbench.meters import CannotMeasure, existing_on, meter
 from pytest_archbench.meters.running import prepare
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
 
@@ -22,8 +22,7 @@ BY_PROCESS = "as the driver accounts for the process"
 BY_GROWTH = "as the device's memory in use grew meanwhile, whoever used it"
 
 
-def _elsewhere(_metric: str, device: str) -> str:
-    return "" if torch_device(device).startswith("cuda") else "exists on cuda alone"
+ELSEWHERE = existing_on({"device_memory": ("cuda",)})
 
 
 @meter(
@@ -38,7 +37,7 @@ def _elsewhere(_metric: str, device: str) -> str:
     worker="device_memory",
     varied=True,
     alone=True,
-    obstacle=_elsewhere,
+    obstacle=ELSEWHERE,
 )
 def device_memory(architecture: Architecture, conditions: Conditions, _settings: Settings) -> Mapping[str, Reading]:
     """The device memory of this process after some passes; it has run nothing else, so that all of it is the network's:
@@ -49,7 +48,7 @@ def device_memory(architecture: Architecture, conditions: Conditions, _settings:
 
     Raises: CannotMeasure on another device than CUDA, and where NVIDIA's driver does not tell.
     """
-    if reason := _elsewhere("device_memory", conditions.device):
+    if reason := ELSEWHERE("device_memory", conditions.device):
         raise CannotMeasure(f"it {reason}")
     note = _agreed_elsewhere(architecture, conditions)
     before = dict(_used())  # before torch makes a context

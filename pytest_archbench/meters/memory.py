@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_archbench.computing import autotuned, synchroniser, torch_device
-from pytest_archbench.meters import CannotMeasure, allocator, meter
+from pytest_archbench.meters import CannotMeasure, allocator, existing_on, meter
 from pytest_archbench.meters.running import Ready, prepare
 from pytest_archbench.meters.runtimes import holds_weights
 from pytest_archbench.records import Architecture, Conditions, Metric, Reading, Settings
@@ -29,16 +29,9 @@ RESET_PEAK = "5"
 """Written to clear_refs, it sets the high-water mark to what is resident (proc_pid_clear_refs(5))."""
 
 
-def _elsewhere(metric: str, device: str) -> str:
-    """On what other kind of device a metric exists, an empty text where it exists on this one."""
-    kind = torch_device(device).partition(":")[0]
-    places = EXIST_ON.get(metric, (kind,))
-    return "" if kind in places else f"exists on {', '.join(places)} alone"
-
-
 AUTOTUNED = "cuDNN autotuned in the first"
 """As times are taken: the fastest algorithms may take more memory than others."""
-EXIST_ON = {"peak_host_memory": ("cpu",), "peak_reserved_memory": ("cuda", "xpu")}
+ELSEWHERE = existing_on({"peak_host_memory": ("cpu",), "peak_reserved_memory": ("cuda", "xpu")})
 
 
 @meter(
@@ -61,7 +54,7 @@ EXIST_ON = {"peak_host_memory": ("cpu",), "peak_reserved_memory": ("cuda", "xpu"
     ),
     worker="memory",
     varied=True,
-    obstacle=_elsewhere,
+    obstacle=ELSEWHERE,
 )
 def peak_memory(
     architecture: Architecture, conditions: Conditions, _settings: Settings
@@ -123,7 +116,7 @@ def _reserved(forward: Callable[[], None], device: str, ready: Ready) -> Reading
     """What the allocator keeps of the device at the peak of a pass: in blocks, the free parts of which are in it."""
     memory = _account(device)
     if memory is None:
-        return CannotMeasure(f"peak_reserved_memory {_elsewhere('peak_reserved_memory', device)}; this is {device}")
+        return CannotMeasure(f"peak_reserved_memory {ELSEWHERE('peak_reserved_memory', device)}; this is {device}")
     memory.empty_cache()
     memory.reset_peak_memory_stats(device)
     forward()

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from pytest_archbench import duel, grades, history, past, runner, store
+from pytest_archbench import duel, grades, past, runner, store
 from pytest_archbench.against import Opponent
 from pytest_archbench.duel import FEWEST_PAIRS, MOST_PAIRS, Duel, Enough, SideFailed
 from pytest_archbench.files import as_file
 from pytest_archbench.jobs import Answer, Failure, Job
 from pytest_archbench.meters import METERS, meter_of
 from pytest_archbench.meters.latency import convention, rates
+from pytest_archbench.points import point_of
 from pytest_archbench.records import Case, Measurement, Metric, Settings, Trial, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.runner import TIMING, Answered, Runner, Watch, device_lock
@@ -79,7 +80,7 @@ class Arena:
         with device_lock(job.conditions.device):
             answer = self._theirs(self.opponent.job(job))
         ours, found = here.measure(case, watch=watch), runner.measurement(case, [Answered(answer)], self.settings)
-        points = [history.of(each, self.header) for each in (ours, found)]
+        points = [point_of(each, self.header) for each in (ours, found)]
         account = self._account(value=found.value, message=found.message)
         if points[0] is None or points[1] is None:
             lacking = ours if points[0] is None else found

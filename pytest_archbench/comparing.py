@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from pytest_archbench import history, meters  # noqa: F401  (meters enters the metrics)
+from pytest_archbench import meters  # noqa: F401  (meters enters the metrics)
 from pytest_archbench.grades import against
 from pytest_archbench.levels import differing
 from pytest_archbench.outcomes import RESULTS
+from pytest_archbench.points import row_point
 from pytest_archbench.records import Conditions, Outcome, Point, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.store import Run
@@ -149,7 +150,7 @@ def _side(run: Run) -> _Side:
     for row in run.rows:
         if not METRICS.owns(str(row["metric"])) or row["status"] == "skipped":  # nobody tried: there is no such case
             continue
-        point = history.point(row, run.header)
+        point = row_point(row, run.header)
         if point is None:
             failures[_case(row)] = _failure(row)
         else:

@@ -1,37 +1,24 @@
-"""Journals of earlier runs read back as series: one run's value of a case is a point."""
+"""Earlier runs as series: the journals and kept nights of a folder, in the order of time."""
 
 from __future__ import annotations
 
-import statistics
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from operator import attrgetter
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from pytest_archbench import store
-from pytest_archbench.levels import PROTOCOL, quartile
-from pytest_archbench.protocols import ACCOUNTS, Outcomes
-from pytest_archbench.records import Conditions, Measurement, Point, Trial
-from pytest_archbench.store import JournalError, Run
+from pytest_archbench import nights
+from pytest_archbench.files import UNREADABLE, as_file
+from pytest_archbench.nights import Night
+from pytest_archbench.points import Key, key, time
+from pytest_archbench.records import Point
+from pytest_archbench.store import JournalError
 
-Key = tuple[str, str, str, int, str]
-"""Architecture, metric, device, batch size and variant: the values that share them are one series."""
-
-HOST = ("system", "machine", "container", "virtualisation")
-"""What of the environment must be equal before times compare, beside Python (major.minor) and torch. Not the kernel: a
-host gets a new one every few weeks, and each would begin every series anew, so that a regression that falls on it is
-never seen. Not pytest or another package: none of them runs while a network is timed."""
-
-ONNX_RUNTIME = ("onnxruntime", "onnxruntime-gpu")
-ENGINES = {"onnxruntime": ONNX_RUNTIME, "tensorrt": (*ONNX_RUNTIME, "tensorrt")}
-"""The packages beside torch that run a network, by runtime; for a GPU ONNX Runtime goes by another name."""
-
-VARYING = ("memory_bytes",)
-"""Facts of a device that are no part of its identity: the memory that a kernel reports differs by a few pages from boot
-to boot, and no time depends on it."""
+AHEAD = timedelta(days=1)
+"""How far in the future a run may have started: clocks of several machines differ, time zones are mistaken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,274 +31,150 @@ class Past:
     repeated: tuple[str, ...] = ()
 
 
-def key(point: Point) -> Key:
-    """The series a point belongs to."""
-    return key_of(point.architecture, point.metric, point.conditions)
+@dataclass
+class Reading:
+    """A history being read: ``broken`` and ``repeated`` grow as files are met that are left out."""
+
+    folder: Path
+    renamed: Mapping[str, str]
+    broken: list[str]
+    repeated: list[str]
+
+    def nights(self, last: int = 0) -> Iterator[Night]:
+        """Every run, oldest first, one in memory at a time; of each device's kept nights the ``last`` alone.
+
+        A damaged file is left out whole and named. Of two files with one case of one run the one with more cases
+        counts.
+        """
+        for group in _by_run(self._places(last)):
+            if night := self._whole(group):
+                yield night
+
+    def _places(self, last: int) -> list[_Place]:
+        """Where the runs are, in the order of time."""
+        latest = datetime.now(timezone.utc) + AHEAD
+        found = []
+        for path in _paths(self.folder, last):
+            try:
+                place = _place(path)
+            except JournalError as error:
+                self.broken.append(str(error))
+                continue
+            if place.started > latest:
+                advice = "set the clock, and mend `started` in its header"
+                self.broken.append(f"{path}: started {place.started.isoformat()}, which is in the future: {advice}")
+                continue
+            found.append(place)
+        return sorted(found, key=lambda place: (place.started, place.run, str(place.path)))
+
+    def _whole(self, group: Iterable[_Place]) -> Night | None:
+        """The run that several files have parts or copies of."""
+        read: list[Night] = []
+        for place in group:
+            try:
+                read.append(nights.read(place.path))
+            except JournalError as error:
+                self.broken.append(str(error))
+        for night in read[1:]:
+            if twin := next((each for each in read if each is not night and night.points.keys() & each.points), None):
+                self.repeated.append(f"{night.path}: the run {night.run} is in {twin.path} too")
+        if not read:
+            return None
+        fullest = max(read, key=lambda night: len(night.points))
+        points = {
+            name: point
+            for night in sorted(read, key=lambda night: len(night.points))
+            for name, point in night.points.items()
+        }
+        return replace(fullest, points=self._called(points))
+
+    def _called(self, points: Mapping[Key, Point]) -> Mapping[Key, Point]:
+        """The points with the devices' present names."""
+        if not any(name[2] in self.renamed for name in points):
+            return points
+        return {key(each): each for each in map(self._moved, points.values())}
+
+    def _moved(self, point: Point) -> Point:
+        device = self.renamed.get(point.conditions.device, point.conditions.device)
+        return replace(point, conditions=replace(point.conditions, device=device))
 
 
-def key_of(architecture: str, metric: str, under: Conditions) -> Key:
-    """The series of a metric of a network under conditions."""
-    return (architecture, metric, under.device, under.batch_size, under.variant)
+def opened(folder: Path, renamed: Mapping[str, str] | None = None) -> Reading:
+    """A history to read: a folder of journals (``*.jsonl``), or of folders of them, or one with kept nights.
+
+    ``renamed`` tells which devices go by another name now. Raises: JournalError where ``folder`` is none.
+    """
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "nothing"
+        raise JournalError(f"{folder}: expected a folder of journals; got {what}; name one that is there")
+    return Reading(folder, renamed or {}, [], [])
 
 
-def load(folder: Path, without: str = "") -> Past:
-    """Every journal in ``folder`` and its folders, by the time its run started; ``without`` names a run to leave out.
-
-    A damaged journal is left out whole and named. Of two journals of one run the one with more cases counts.
+def load(folder: Path, without: str = "", *, last: int = 0, renamed: Mapping[str, str] | None = None) -> Past:
+    """A history as series. ``without`` names a run to leave out, ``last`` how many kept nights of each device count.
 
     Raises: JournalError where ``folder`` is none.
     """
-    if not folder.is_dir():
-        raise JournalError(f"{folder}: expected a folder of journals; got {_what_is(folder)}; name one that is there")
-    found: dict[str, _Night] = {}
-    broken, repeated = [], []
-    for path in _journals(folder):
-        try:
-            night = _read(path)
-        except JournalError as error:
-            broken.append(str(error))
+    reading = opened(folder, renamed)
+    runs: list[str] = []
+    series: defaultdict[Key, list[Point]] = defaultdict(list)
+    for night in reading.nights(last):
+        if night.run == without:
             continue
-        twin = found.get(night.run, night)
-        if twin is not night:
-            repeated.append(f"{path}: the run {night.run} is in {twin.path} too")
-        found[night.run] = max(twin, night, key=lambda each: len(each.points))
-    nights = sorted((night for night in found.values() if night.run != without), key=attrgetter("started", "run"))
-    return Past(_series(nights), tuple(night.run for night in nights), tuple(broken), tuple(repeated))
-
-
-def points(run: Run) -> dict[Key, Point]:
-    """The comparable values of a run: of several of one case the last. Raises: JournalError as ``point``."""
-    made = (point(row, run.header) for row in run.rows)
-    return {key(each): each for each in made if each is not None}
-
-
-def point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point | None:
-    """A journal's row with its run's facts; None where nothing was measured, or operators were left uncounted.
-
-    Raises: JournalError where row or header hold what no run writes; it names no file.
-    """
-    where = f"{row['architecture']} {row['metric']}"
-    try:
-        made = _point(store.measurement(row), row.get("interval"), header)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise JournalError(f"{where}: not as a run writes it ({type(error).__name__}: {error})") from None
-    if made is not None and (wrong := fault(made)):
-        raise JournalError(f"{where}: {wrong}")
-    return made
-
-
-def of(measurement: Measurement, header: Mapping[str, Any]) -> Point | None:
-    """What ``point`` makes of a measurement's row, with the facts of the run that it is of."""
-    return _point(measurement, store.interval(measurement), header)
-
-
-def _point(found: Measurement, interval: Mapping[str, Any] | None, header: Mapping[str, Any]) -> Point | None:
-    value = found.value
-    if value is None or found.uncounted:
-        return None
-    return Point(
-        architecture=found.architecture,
-        metric=found.metric,
-        unit=found.unit,
-        value=value,
-        run=header["run"],
-        commit=header.get("commit", "unknown"),
-        started=header.get("started", ""),
-        conditions=found.conditions,
-        convention=found.convention,
-        trials=_trials(found),
-        uncertainty=_uncertainty(interval, value),
-        fingerprint=fingerprint(header, found.conditions.device, ENGINES.get(found.conditions.runtime, ()))
-        | _protocol(found),
-        outcomes=found.outcomes,
-        doubt=found.doubt,
-    )
-
-
-def _protocol(found: Measurement) -> dict[str, Any]:
-    """What of a protocol must be equal before two accuracies compare, by dotted name."""
-    return flat({name: fact for name, fact in found.protocol.items() if name not in ACCOUNTS}, f"{PROTOCOL}.")
-
-
-def fingerprint(header: Mapping[str, Any], device: str, engine: Sequence[str] = ()) -> dict[str, Any]:
-    """What must be equal before two values of ``device`` compare, by dotted name: ``device.model``, ``packages.torch``,
-    ``torch.blas``. ``engine``: other packages that ran the network.
-
-    In a run of several hosts each device has its own ``environment``. What the header does not tell is left out.
-
-    Raises: JournalError where it holds something else than objects.
-    """
-    told = {**_object(_object(header, "devices"), str(device))}
-    environment = _object(told if "environment" in told else header, "environment")
-    told.pop("environment", None)
-    facts = {f"device.{name}": fact for name, fact in flat(told).items()}
-    found = {name: fact for name, fact in facts.items() if name.partition(".")[2] not in VARYING}
-    if "python" in environment:
-        found["python"] = ".".join(str(environment["python"]).split(".")[:2])
-    found |= {name: environment[name] for name in HOST if name in environment}
-    packages = _object(environment, "packages")
-    used = {f"packages.{name}": packages[name] for name in ("torch", *engine) if name in packages}
-    return found | used | flat(_object(environment, "torch"), "torch.")
-
-
-def fault(point: Point) -> str:
-    """The first field of a point that holds what it cannot, with what was expected and what it is; else ``""``."""
-    for name, expected, holds in FIELDS:
-        found = attrgetter(name)(point)
-        if not holds(found):
-            return f"{name}: expected {expected}; got {found!r:.100}"
-    return ""
-
-
-def is_number(value: object) -> bool:
-    """Whether a value read from JSON is a number that a float can hold."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and value.isprintable()
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable()
-
-
-def _is_time(value: object) -> bool:
-    return isinstance(value, str) and _time(value) is not None
-
-
-def _is_trial(value: Any) -> bool:
-    """(quartile of the samples, median of the reference in s or None)"""
-    if not isinstance(value, tuple) or len(value) != 2 or not is_number(value[0]):
-        return False
-    return value[1] is None or (is_number(value[1]) and value[1] > 0)
-
-
-def _is_fact(value: object, depth: int = 4) -> bool:
-    """Whether a shape or a device's fact can be compared: finite, and not nested beyond names of lists of shapes."""
-    if isinstance(value, Mapping | list | tuple):
-        return depth > 0 and all(_is_fact(each, depth - 1) for each in (*value, *_values(value)))
-    return not isinstance(value, float) or is_number(value)
-
-
-def _values(value: object) -> Iterable[object]:
-    return value.values() if isinstance(value, Mapping) else ()
-
-
-def _counts(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-NAME = "a name on one line"
-WORD = "a text on one line"
-FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
-    ("architecture", NAME, _is_name),
-    ("metric", NAME, _is_name),
-    ("unit", WORD, _is_word),
-    ("value", "a finite number", is_number),
-    ("run", NAME, _is_name),
-    ("commit", NAME, _is_name),
-    ("started", "a time such as 2026-01-31T03:00:00+00:00", _is_time),
-    ("conditions.device", NAME, _is_name),
-    ("conditions.batch_size", "a whole number >= 1", _counts),
-    ("conditions.input_shape", "a shape, or shapes by name", _is_fact),
-    ("conditions.dtype", NAME, _is_name),
-    ("conditions.threads", "a whole number >= 1", _counts),
-    ("conditions.memory_format", NAME, _is_name),
-    ("conditions.runtime", NAME, _is_name),
-    ("convention", "a text", lambda value: isinstance(value, str)),
-    (
-        "trials",
-        "pairs of a number and a reference time > 0 or null",
-        lambda value: isinstance(value, tuple) and all(map(_is_trial, value)),
-    ),
-    (
-        "uncertainty",
-        "a fraction >= 0 or null",
-        lambda value: value is None or (is_number(value) and value >= 0),
-    ),
-    ("outcomes", "outcomes of images, or null", lambda value: value is None or isinstance(value, Outcomes)),
-    ("doubt", "a text", lambda value: isinstance(value, str)),
-    ("fingerprint", "an object of facts", lambda value: isinstance(value, Mapping) and _is_fact(value)),
-)
-"""What each field of a point must be where it was read from a file."""
+        runs.append(night.run)
+        for name, point in night.points.items():
+            series[name].append(point)
+    whole = {name: tuple(series[name]) for name in sorted(series)}
+    return Past(whole, tuple(runs), tuple(reading.broken), tuple(reading.repeated))
 
 
 @dataclass(frozen=True, slots=True)
-class _Night:
-    """A journal read: whose run it is, when that started, and its values."""
+class _Place:
+    """A file of a run, known by its name or its first line alone."""
 
     path: Path
     run: str
     started: datetime
-    points: Mapping[Key, Point]
 
 
-def _journals(folder: Path) -> list[Path]:
-    return sorted(path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file())
+def _paths(folder: Path, last: int) -> list[Path]:
+    journals = sorted(path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file())
+    devices = sorted(path for path in (folder / nights.FOLDER).glob("*") if path.is_dir())
+    return journals + [path for device in devices for path in nights.kept(device)[-last or None :]]
 
 
-def _read(path: Path) -> _Night:
-    """Raises: JournalError with the file."""
-    run = store.read(path)
-    name, text = run.header["run"], run.header.get("started")
-    started = _time(text) if isinstance(text, str) else None
-    if started is None or not _is_name(name):
-        got = f"{name!r:.100} and {text!r:.100}"
-        raise JournalError(f"{path}:1: expected a run's name and the time it started; got {got}")
+def _place(path: Path) -> _Place:
+    """Raises: JournalError."""
+    if path.name.endswith(nights.ENDING):
+        stamp, _, run = path.name.removesuffix(nights.ENDING).partition("-")
+        try:
+            started = datetime.strptime(stamp, nights.STAMP).replace(tzinfo=timezone.utc)
+        except ValueError:
+            expected = "a name that begins with the time of the run, such as 20260131T030000Z-"
+            raise JournalError(f"{path}: expected {expected}; got {path.name!r}; {nights.ADVICE}") from None
+        return _Place(path, run, started)
+    header = _header(path)
+    text = header.get("started")
+    started_ = time(text) if isinstance(text, str) else None
+    if started_ is None:
+        nights.read(path)  # says what is wrong
+        raise JournalError(f"{path}: was written to while it was read; read it again")
+    return _Place(path, as_file(str(header.get("run"))), started_)
+
+
+def _header(path: Path) -> Mapping[str, Any]:
+    """The first line of a journal; an empty object where it is none, which reading it whole will say."""
     try:
-        return _Night(path, name, started, points(run))
-    except JournalError as error:
-        raise JournalError(f"{path}: {error}") from None
+        with path.open(encoding="utf-8", errors="replace") as file:
+            found = json.loads(file.readline())
+    except (OSError, *UNREADABLE):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _series(nights: Iterable[_Night]) -> dict[Key, tuple[Point, ...]]:
-    found: dict[Key, list[Point]] = {}
-    for night in nights:
-        for name, each in night.points.items():
-            found.setdefault(name, []).append(each)
-    return {name: tuple(each) for name, each in sorted(found.items())}
-
-
-def _time(text: str) -> datetime | None:
-    """A time as a header has it, UTC where it names no zone; None for any other text."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-
-
-def _trials(found: Measurement) -> tuple[tuple[float, float | None], ...]:
-    """Per process the quartile of its samples and the median of its reference times; an older journal has one."""
-    parts = found.trials or ((Trial(found.samples),) if len(found.samples) > 1 else ())
-    return tuple(
-        (quartile(part.samples, found.unit), statistics.median(part.reference) if part.reference else None)
-        for part in parts
-    )
-
-
-def _uncertainty(interval: Any, value: float) -> float | None:
-    """Half the width of the interval of the median, relative to the value; None where it says less than 95 %."""
-    known = interval is not None and value != 0 and interval["confidence"] >= 0.95
-    return (interval["high"] - interval["low"]) / 2 / abs(value) if known else None
-
-
-def _object(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The object under ``name``, an empty one where there is none. Raises: JournalError for anything else."""
-    inner = found.get(name, {})
-    if not isinstance(inner, Mapping):
-        raise JournalError(f"header: {name}: expected an object; got {inner!r:.100}")
-    return inner
-
-
-def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested objects as one, by dotted name."""
-    found: dict[str, Any] = {}
-    for name, fact in facts.items():
-        found |= flat(fact, f"{prefix}{name}.") if isinstance(fact, Mapping) else {f"{prefix}{name}": fact}
-    return found
-
-
-def _what_is(path: Path) -> str:
-    return "a file" if path.exists() else "nothing"
+def _by_run(places: Iterable[_Place]) -> Iterator[list[_Place]]:
+    """Files of one run together, in the order of time."""
+    groups: dict[str, list[_Place]] = {}
+    for place in places:
+        groups.setdefault(place.run, []).append(place)
+    yield from groups.values()

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar
 
 from pytest_archbench import meters  # noqa: F401  (enters the metrics)
 from pytest_archbench.files import UNREADABLE, as_file, write_atomically
-from pytest_archbench.history import Key, fault, key
 from pytest_archbench.levels import differing
+from pytest_archbench.points import Key, fault, key
 from pytest_archbench.protocols import Outcomes
 from pytest_archbench.records import Conditions, Metric, Point
 from pytest_archbench.registry import METRICS, near
@@ -29,8 +29,8 @@ Kind = Literal["new", "changed", "unchanged", "kept"]
 
 _HEADER = {"schema": int, "device": str, "promoted": str}
 _POINT = tuple(field.name for field in fields(Point))
-_OPTIONAL = ("outcomes", "doubt")
-"""What only some points have: a proportion, and one from which nothing can be concluded."""
+_OPTIONAL = ("outcomes", "doubt", "alarmed")
+"""What only some points have: a proportion, one from which nothing can be concluded, and one that raised an alarm."""
 _CONDITIONS = tuple(field.name for field in fields(Conditions))
 
 

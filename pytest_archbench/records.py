@@ -333,7 +333,7 @@ class Point:
     that unit, and the median of the reference workload's times (s) or None; empty for counts. ``uncertainty`` is half
     the width of the 95 % interval of the median relative to it, None where it is not known. ``fingerprint`` holds by
     dotted name what must be equal before two values compare: ``device.model``, ``packages.torch``. ``outcomes`` and
-    ``doubt`` are those of the measurement.
+    ``doubt`` are those of the measurement; ``alarmed``: its run judged it worse than its own past.
     """
 
     architecture: str
@@ -350,6 +350,7 @@ class Point:
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     outcomes: Outcomes | None = None
     doubt: str = ""
+    alarmed: bool = False
 
     @property
     def subject(self) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_archbench import grades, history, own, past
-from pytest_archbench.history import Key, Past
+from pytest_archbench.history import Past
+from pytest_archbench.points import Key, key, key_of, point_of
 from pytest_archbench.records import Measurement, Metric, Point, Verdict
 from pytest_archbench.registry import METRICS
 
@@ -39,17 +40,17 @@ class Yardsticks:
 
         What fitted into memory when it was promoted and does not now has regressed.
         """
-        point = history.of(measurement, self.header)
+        point = point_of(measurement, self.header)
         if point is None:
             return self._out_of_memory(measurement) if measurement.status == "oom" else ()
-        metric, key = METRICS[point.metric], history.key(point)
-        found = [grades.against(point, self.promoted[key], metric)] if key in self.promoted else []
+        metric, case = METRICS[point.metric], key(point)
+        found = [grades.against(point, self.promoted[case], metric)] if case in self.promoted else []
         if self.earlier is not None:
             found.append(self._against_history(point, self.earlier, metric))
         return tuple(found)
 
     def _out_of_memory(self, measurement: Measurement) -> tuple[Verdict, ...]:
-        case = history.key_of(measurement.architecture, measurement.metric, measurement.conditions)
+        case = key_of(measurement.architecture, measurement.metric, measurement.conditions)
         fitted = self.promoted.get(case)
         if fitted is None:
             return ()
@@ -59,7 +60,7 @@ class Yardsticks:
 
     def _against_history(self, point: Point, earlier: Past, metric: Metric) -> Verdict:
         """An accuracy on the same images as the latest has a sharper test than the scatter of earlier ones."""
-        series = earlier.series.get(history.key(point), ())
+        series = earlier.series.get(key(point), ())
         paired = _paired(point, series)
         if paired is not None:
             return grades.against(point, paired, metric)
@@ -67,12 +68,12 @@ class Yardsticks:
 
     def counterpart(self, measurement: Measurement) -> Point | None:
         """What an accuracy will be compared with image by image, if there is anything."""
-        point = history.of(measurement, self.header)
+        point = point_of(measurement, self.header)
         if point is None:
             return None
-        key = history.key(point)
-        series = self.earlier.series.get(key, ()) if self.earlier is not None else ()
-        return self.promoted.get(key) or _paired(point, series)
+        case = key(point)
+        series = self.earlier.series.get(case, ()) if self.earlier is not None else ()
+        return self.promoted.get(case) or _paired(point, series)
 
 
 def _paired(point: Point, series: Sequence[Point]) -> Point | None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from pytest_archbench import history, store
+from pytest_archbench import store
 from pytest_archbench.baselines import Published
 from pytest_archbench.certainty import is_certain
 from pytest_archbench.meters import CannotMeasure, Part
+from pytest_archbench.points import Key, key, points_of
 from pytest_archbench.proportions import pack
 from pytest_archbench.protocols import Learning, Outcomes
 from pytest_archbench.records import Architecture, Baseline, Case, Conditions, Point, Reading, Settings
@@ -52,7 +53,7 @@ def ask(
     figures: Published,
     risk: float = 0.01,
     asked: tuple[str, ...] = ("top1_accuracy",),
-    promoted: Mapping[history.Key, Point] | None = None,
+    promoted: Mapping[Key, Point] | None = None,
 ) -> bool:
     settings = Settings(learning=Learning(risk=risk))
     return is_certain(CASE, found, asked, figures, Yardsticks(HEADER, promoted or {}), settings)
@@ -85,8 +86,8 @@ def test_it_ends_when_all_that_was_asked_for_is_certain() -> None:
 
 
 def test_it_ends_when_the_same_images_tell_it_from_ones_own() -> None:
-    (before,) = history.points(_run(reading(15_000, 20_000))).values()
-    promoted = {history.key(before): before}
+    (before,) = points_of(_run(reading(15_000, 20_000))).values()
+    promoted = {key(before): before}
     worse, same = reading(14_000, 20_000), reading(15_000, 20_000)
     assert ask(part(top1_accuracy=worse), published(), promoted=promoted)
     assert ask(part(top1_accuracy=same), published(), promoted=promoted)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_archbench import own
-from pytest_archbench.history import key
 from pytest_archbench.own import ADVICE, Difference, OwnBaselineError, differences, file_name, promote, read
+from pytest_archbench.points import key
 from pytest_archbench.records import Conditions, Point
 
 TIMED = Point(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from pytest_archbench import history, own, store
+from pytest_archbench import own, store
 from pytest_archbench.own import OwnBaselineError
+from pytest_archbench.points import row_point
 from pytest_archbench.records import Conditions, Measurement, Trial
 from pytest_archbench.store import JournalError
 from pytest_archbench.yardsticks import Yardsticks
@@ -48,7 +49,7 @@ def nights(folder: Path, number: int, measurement: Measurement) -> None:
 
 def promote(folder: Path, *measurements: Measurement) -> None:
     header = {**HEADER, "run": "promoted"}
-    points = [history.point(store.row(each, ()), header) for each in measurements]
+    points = [row_point(store.row(each, ()), header) for each in measurements]
     own.promote([point for point in points if point is not None], folder)
 
 

@@ -14,7 +14,7 @@ import race_noise_findings as findings
 from race_noise_findings import Verdicts
 from race_noise_networks import SLOWED, UNCHANGED
 
-from pytest_archbench import history
+from pytest_archbench.points import row_point
 from pytest_archbench.records import Point
 from pytest_archbench.registry import METRICS
 from pytest_archbench.units import relative
@@ -61,7 +61,7 @@ def _nights(judge: Callable[..., Verdicts], unchanged: Sequence[Raw], slowed: Se
 
 def points(rows: Sequence[Raw]) -> list[Point]:
     """The nightly runs as history has them. Raises: JournalError; ValueError where nothing was measured."""
-    found = [history.point(row, HEADER) for row in rows]
+    found = [row_point(row, HEADER) for row in rows]
     if None in found:
         raise ValueError(f"nightly: expected values only; got none in run {found.index(None) + 1} of its file")
     return [point for point in found if point is not None]

@@ -13,7 +13,7 @@ from pytest_archbench import devices
 from pytest_archbench.devices import NoDevice, recording
 from pytest_archbench.environment import environment
 from pytest_archbench.environment.reading import ROOT
-from pytest_archbench.history import flat
+from pytest_archbench.points import flat
 from pytest_archbench.power import finding
 from pytest_archbench.power.sensors import NoSensor
 from pytest_archbench.records import Device

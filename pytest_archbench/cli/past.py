@@ -13,6 +13,7 @@ import click
 from pytest_archbench import history, own, store, trend
 from pytest_archbench.cli.terminal import case_name, changed, number, or_say, printable
 from pytest_archbench.outcomes import RESULTS
+from pytest_archbench.points import Key, key, row_point
 from pytest_archbench.records import Point
 from pytest_archbench.registry import METRICS, UnknownName, near
 from pytest_archbench.units import readable, relative
@@ -35,7 +36,7 @@ def promote(run: Path, baselines: Path, device_: str, dry_run: bool) -> None:
     made = or_say(lambda: own.promote(points, baselines, dry_run=dry_run))
     for each in made:
         if each.kind in ("new", "changed"):
-            click.echo("; ".join([_difference(each), *_doubts(measured[history.key(each.after)][1])]))
+            click.echo("; ".join([_difference(each), *_doubts(measured[key(each.after)][1])]))
     for line in _facts(made):
         click.echo(line)
     counts = Counter(each.kind for each in made)
@@ -45,14 +46,14 @@ def promote(run: Path, baselines: Path, device_: str, dry_run: bool) -> None:
         click.echo("nothing was written (--dry-run)")
 
 
-def _measured(path: Path, device: str) -> dict[history.Key, tuple[Point, Mapping[str, Any]]]:
+def _measured(path: Path, device: str) -> dict[Key, tuple[Point, Mapping[str, Any]]]:
     """The values of a run by case, each with its row; the rows without one are counted on the terminal."""
     run = store.read(path)
     try:
-        found = [(history.point(row, run.header), row) for row in run.rows]
+        found = [(row_point(row, run.header), row) for row in run.rows]
     except store.JournalError as error:
         raise store.JournalError(f"{path}: {error}") from None
-    measured = {history.key(point): (point, row) for point, row in found if point is not None}
+    measured = {key(point): (point, row) for point, row in found if point is not None}
     if not measured:
         raise store.JournalError(f"{path}: expected measured cases; got none in {len(run.rows)} rows: measure first")
     names = {point.conditions.device for point, _ in measured.values()}
@@ -69,7 +70,7 @@ def _difference(difference: own.Difference) -> str:
     """``changed   resnet18 latency cpu bs8: 38.10 ms -> 41.20 ms (+8.1 %)``"""
     before, after = difference.before, difference.after
     value = changed(before.value, after.value, after.unit) if before else readable(after.value, after.unit)
-    return f"{difference.kind:9} {case_name(history.key(after))}: {value}"
+    return f"{difference.kind:9} {case_name(key(after))}: {value}"
 
 
 def _doubts(row: Mapping[str, Any]) -> list[str]:
@@ -126,7 +127,7 @@ def changes(folder: Path, arch: str, metric: str, baselines: Path | None) -> Non
         click.echo(f"left out: {printable(line)}", err=True)
 
 
-def _chosen(past: history.Past, arch: str, metric: str) -> dict[history.Key, tuple[Point, ...]]:
+def _chosen(past: history.Past, arch: str, metric: str) -> dict[Key, tuple[Point, ...]]:
     """The series of the architectures and metrics asked for, unknown metrics left out. Raises: UnknownName."""
     names = {case[0] for case in past.series}
     wanted = {name for name in names if fnmatchcase(name, arch or "*")}
@@ -139,7 +140,7 @@ def _chosen(past: history.Past, arch: str, metric: str) -> dict[history.Key, tup
     return {case: points for case, points in past.series.items() if case[0] in wanted and case[1] in metrics}
 
 
-def _changes(case: history.Key, points: tuple[Point, ...], promoted: Point | None) -> list[trend.Change]:
+def _changes(case: Key, points: tuple[Point, ...], promoted: Point | None) -> list[trend.Change]:
     try:
         return trend.changes(points, METRICS[case[1]], promoted)
     except OverflowError:
@@ -147,7 +148,7 @@ def _changes(case: history.Key, points: tuple[Point, ...], promoted: Point | Non
         return []
 
 
-def _is_short(case: history.Key, points: tuple[Point, ...]) -> bool:
+def _is_short(case: Key, points: tuple[Point, ...]) -> bool:
     """Whether no stretch of a series is long enough for a change of level to be seen."""
     lengths = [len(stretch) for stretch in trend.stretches(points, METRICS[case[1]])]
     return max(lengths, default=0) < 2 * trend.SHORTEST

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import click
 
-from pytest_archbench import history, outputs, own, plan, store
+from pytest_archbench import outputs, own, plan, store
 from pytest_archbench.baselines import Published
+from pytest_archbench.points import Key
 from pytest_archbench.records import Number
 from pytest_archbench.registry import UnknownName, near
 from pytest_archbench.units import readable, relative, relative_change
@@ -59,7 +60,7 @@ def require_sources(sources: Iterable[str], published: Published) -> None:
             raise UnknownName(f"--published: unknown source {source!r}: {known}; {advice}")
 
 
-def case_name(case: history.Key) -> str:
+def case_name(case: Key) -> str:
     """``resnet18 latency cpu bs8 compile``"""
     architecture, metric, device, batch_size, variant = case
     return f"{architecture} {metric} {device} bs{batch_size} {variant}".rstrip()

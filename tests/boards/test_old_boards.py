@@ -28,7 +28,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_archbench import devices, environment, history, machine, old_boards, options, store, units
+from pytest_archbench import devices, environment, machine, old_boards, options, store, units
 from pytest_archbench.cli import main
 from pytest_archbench.meters import energy as package_energy
 from pytest_archbench.meters import latency as package_latency
@@ -36,6 +36,7 @@ from pytest_archbench.meters import memory as package_memory
 from pytest_archbench.meters import reference as package_reference
 from pytest_archbench.meters import timing as package_timing
 from pytest_archbench.old_boards import children, command, energy, host, networks, probe, rows, timing, witness
+from pytest_archbench.points import points_of
 from pytest_archbench.power import boards
 from pytest_archbench.records import Architecture, Conditions, Reading, Settings
 from pytest_archbench.registry import METRICS
@@ -730,7 +731,7 @@ def test_it_measures_a_network_and_the_package_reads_it(tmp_path: Path) -> None:
     options = ("--device=cpu", "--input=3,8,8", "--batch-size=2", "--time-budget=0.05", "--metric=latency,throughput")
     done = run(tmp_path, "tiny=tiny:build", *options, "--out=out")
     assert done.returncode == 0, done.stderr
-    found = {point.metric: point for point in history.points(store.read(tmp_path / "out")).values()}
+    found = {point.metric: point for point in points_of(store.read(tmp_path / "out")).values()}
     assert set(found) == {"latency", "throughput"}
     latency = found["latency"]
     assert latency.conditions.input_shape == [3, 8, 8]
@@ -769,7 +770,7 @@ def test_it_measures_on_old_pythons(tmp_path: Path) -> None:
         out = f"out{number}"
         done = run(tmp_path, "resnet18", "--device=cpu", "--time-budget=0.5", f"--out={out}", python=python)
         assert done.returncode == 0, done.stderr
-        points = history.points(store.read(tmp_path / out))
+        points = points_of(store.read(tmp_path / out))
         assert {point.metric for point in points.values()} == {"latency", "throughput"}
 
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shell import latency, macs
 
-from pytest_archbench import history, outputs, store
+from pytest_archbench import outputs, store
 from pytest_archbench.cli import main
+from pytest_archbench.points import fingerprint
 
 TX1 = {"kind": "cuda", "model": "Jetson TX1", "cudnn": 8201}
 NANO = {"kind": "cuda", "model": "Jetson Nano", "cudnn": 8201}
@@ -59,8 +60,8 @@ def test_each_device_keeps_the_environment_of_its_host(boards: tuple[Path, Path]
     header = store.read(tmp_path / "all").header
     assert header["environment"] == {"system": "Linux", "packages": {}}
     for folder, name in zip(boards, ("cuda (Jetson TX1)", "cuda (Jetson Nano)"), strict=True):
-        alone = history.fingerprint(store.read(folder).header, "cuda")
-        assert history.fingerprint(header, name) == alone
+        alone = fingerprint(store.read(folder).header, "cuda")
+        assert fingerprint(header, name) == alone
         assert alone["packages.torch"] in ("1.10.0", "2.15.0")
 
 
@@ -69,8 +70,8 @@ def test_a_merged_run_can_be_merged_again(boards: tuple[Path, Path], tmp_path: P
     third = journal(tmp_path / "orin", {"kind": "cuda", "model": "Jetson Orin Nano"}, NEW, latency(0.05, device="cuda"))
     assert merge(tmp_path / "two", third, "--out", tmp_path / "three").exit_code == 0
     header = store.read(tmp_path / "three").header
-    assert history.fingerprint(header, "cuda (Jetson TX1)")["packages.torch"] == "1.10.0"
-    assert history.fingerprint(header, "cuda")["packages.torch"] == "2.15.0"
+    assert fingerprint(header, "cuda (Jetson TX1)")["packages.torch"] == "1.10.0"
+    assert fingerprint(header, "cuda")["packages.torch"] == "2.15.0"
 
 
 def test_a_run_is_given_another_name(boards: tuple[Path, Path], tmp_path: Path) -> None:

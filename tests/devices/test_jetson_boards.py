@@ -18,8 +18,8 @@ from pytest_archbench import (
     meters,  # noqa: F401  (enters the metrics)
 )
 from pytest_archbench.devices import NoDevice, jetson
-from pytest_archbench.history import fingerprint
 from pytest_archbench.levels import unlike
+from pytest_archbench.points import fingerprint
 from pytest_archbench.records import Conditions, Point
 from pytest_archbench.registry import METRICS
 

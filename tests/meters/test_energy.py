@@ -24,6 +24,7 @@ from pytest_archbench.jobs import Failure, Job, perform
 from pytest_archbench.meters import METERS, CannotMeasure, energy
 from pytest_archbench.meters.energy import Taken, samples, take
 from pytest_archbench.plan import _named
+from pytest_archbench.points import key, point_of
 from pytest_archbench.power import polling
 from pytest_archbench.power.sensors import Channel, Sensor, SensorLost
 from pytest_archbench.power.window import Poll, Window
@@ -346,7 +347,7 @@ def test_a_limit_holds_or_not(root: Path) -> None:
 
 
 def point(found: Measurement, run: str = "night-01") -> Point:
-    made = history.of(found, {**HEADER, "run": run})
+    made = point_of(found, {**HEADER, "run": run})
     assert made is not None
     return made
 
@@ -390,7 +391,7 @@ DOUBTFUL = recorded(reading(1.0, NEIGHBOURS))
 @pytest.mark.parametrize("ours", [recorded(reading(joules, NEIGHBOURS)) for joules in (0.25, 0.5, 1.0)])
 def test_of_an_energy_with_neighbours_in_it_nothing_is_concluded(ours: Measurement, tmp_path: Path) -> None:
     earlier = tuple(point(GOOD, f"night-{number:02}") for number in range(5))
-    series = history.Past({history.key(earlier[0]): earlier})
+    series = history.Past({key(earlier[0]): earlier})
     own.promote(earlier[-1:], tmp_path)
     promoted, nightly = Yardsticks({**HEADER, "run": "ours"}, own.read(tmp_path), series).verdicts(ours)
     limit = limits.within(ours, limits.LIMITS["energy_max"], 0.5)
@@ -414,7 +415,7 @@ def test_earlier_energies_that_are_in_doubt_are_no_history() -> None:
     noisy = [point(DOUBTFUL, f"noisy-{number:02}") for number in range(5)]
 
     def verdict(*earlier: Point) -> Verdict:
-        series = history.Past({history.key(good[0]): earlier})
+        series = history.Past({key(good[0]): earlier})
         (said,) = Yardsticks({**HEADER, "run": "ours"}, {}, series).verdicts(TWICE)
         return said
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from lifecycle import Ran, bench, only, write
 
-from pytest_archbench import history, own, store
+from pytest_archbench import own, store
+from pytest_archbench.points import points_of
 
 NETS = '''
 import os
@@ -118,7 +119,7 @@ def test_a_run_finds_what_the_counter_was_given(first: Ran) -> None:
 
 
 def test_more_energy_than_was_promoted_fails_once_it_is_confirmed(first: Ran) -> None:
-    own.promote(history.points(store.read(first.folder / "reports")).values(), first.folder / "baselines/devices")
+    own.promote(points_of(store.read(first.folder / "reports")).values(), first.folder / "baselines/devices")
     ran = measured(first.folder, 1.0, "-k", "test_energy and not idle")
     assert (ran.code, ran.outcomes["failed"]) == (1, 1), ran.output
     alarm, confirmed = only(ran.rows, "net", "energy")

@@ -13,7 +13,8 @@ import torch
 from lifecycle import Ran, bench, journal, only, outcomes, start, write
 from PIL import Image
 
-from pytest_archbench import history, own, store
+from pytest_archbench import own, store
+from pytest_archbench.points import points_of
 
 STEP, CLASSES, EACH = 30, 8, 6
 NETS = """
@@ -98,7 +99,7 @@ def test_pytest_benchmark_has_it_beside_the_seconds_it_took(first: Ran) -> None:
 
 @pytest.fixture
 def promoted(first: Ran, tmp_path: Path) -> Path:
-    own.promote(history.points(store.read(first.folder / "reports")).values(), tmp_path / "baselines/devices")
+    own.promote(points_of(store.read(first.folder / "reports")).values(), tmp_path / "baselines/devices")
     return tmp_path
 
 

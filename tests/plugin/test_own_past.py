@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from lifecycle import SLEEPING, Ran, bench, journal, only, outcomes, run, write
 
-from pytest_archbench import history, own, store
+from pytest_archbench import own, store
+from pytest_archbench.points import points_of
 
 NETS = (
     SLEEPING
@@ -73,7 +74,7 @@ def test_a_time_is_spread_over_as_many_processes_as_asked_for(first: Ran) -> Non
 def promoted(first: Ran, tmp_path: Path) -> Path:
     """A project whose first run was promoted."""
     write(tmp_path, {"nets.py": USUAL, "pyproject.toml": PROJECT})
-    own.promote(history.points(store.read(first.folder / "reports")).values(), tmp_path / "baselines/devices")
+    own.promote(points_of(store.read(first.folder / "reports")).values(), tmp_path / "baselines/devices")
     return tmp_path
 
 

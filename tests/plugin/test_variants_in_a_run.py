@@ -8,8 +8,9 @@ import pytest
 import torch
 from lifecycle import Ran, bench, only, run, write
 
-from pytest_archbench import history, own
+from pytest_archbench import own
 from pytest_archbench.meters.energy import energy_obstacle
+from pytest_archbench.points import point_of
 from pytest_archbench.records import Conditions, Measurement
 
 NETS = '''
@@ -159,7 +160,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """Checks of models, one of which was promoted with 4 * 2 + 2 = 10 parameters and has 15 now."""
     folder = write(tmp_path_factory.mktemp("guarded"), {"test_guard.py": GUARDS})
     before = Measurement("guarded", "params", "count", "ok", Conditions("cpu", 1, [4]), (10,), PARAMETERS)
-    point = history.of(before, {"run": "before", "started": "2026-01-01T03:00:00+00:00"})
+    point = point_of(before, {"run": "before", "started": "2026-01-01T03:00:00+00:00"})
     assert point is not None
     own.promote([point], folder / "baselines/devices")
     return bench(folder, "test_guard.py", "--archbench-runtime=eager,onnxruntime", "-rA", env={"TMPDIR": str(folder)})

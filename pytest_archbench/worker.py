@@ -67,6 +67,7 @@ class Worker:
         where = where or Surroundings.here()
         self._connection, theirs = Pipe()
         reading, self._lifeline = os.pipe()
+        self._stopping = threading.RLock()  # of two that stop it at once one hangs up: descriptors are used again
         front = {"PYTHONPATH": os.pathsep.join(where.front)} if where.front else {}
         try:
             self._process = subprocess.Popen(
@@ -179,11 +180,12 @@ class Worker:
 
         Out of reach is what made a session of its own and outlived the measuring process.
         """
-        if self._connection.closed:  # its number may be another's by now
-            return
-        self._kill()
-        self._process.wait()
-        self._hang_up()
+        with self._stopping:
+            if self._connection.closed:  # its number may be another's by now
+                return
+            self._kill()
+            self._process.wait()
+            self._hang_up()
 
     def _hang_up(self) -> None:
         self._connection.close()

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,18 @@ def test_to_stop_it_twice_ends_nobody_else(worker: Worker, monkeypatch: pytest.M
     worker.stop()
     monkeypatch.setattr(os, "killpg", lambda *_: pytest.fail("its number may be another's by now"))
     worker.stop()
+    assert not worker.alive
+
+
+def test_of_several_that_stop_it_at_once_one_hangs_up(worker: Worker) -> None:
+    together = threading.Barrier(8)
+
+    def stop(_: int) -> None:
+        together.wait()
+        worker.stop()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(stop, range(8))) == [None] * 8
     assert not worker.alive
 
 

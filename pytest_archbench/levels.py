@@ -80,6 +80,8 @@ def differing(ours: Point, theirs: Point, metric: Metric) -> list[tuple[str, Any
     A static count compares whatever the device, its threads and its fingerprint are. A key that one fingerprint lacks
     is unknown there.
     """
+    if _same(ours, theirs, metric):
+        return []
     here, there = _facts(ours, metric), _facts(theirs, metric)
     pairs = ((name, here.get(name, UNKNOWN), there.get(name, UNKNOWN)) for name in dict.fromkeys([*here, *there]))
     return [pair for pair in pairs if pair[1] != pair[2]]
@@ -108,6 +110,13 @@ def raw(point: Point) -> Point:
 def _pace(point: Point) -> float:
     """Seconds of the reference workload, the median over the trials; of a point that ``is_normalised``."""
     return statistics.median(reference for _, reference in point.trials if reference is not None)
+
+
+def _same(ours: Point, theirs: Point, metric: Metric) -> bool:
+    """Whether all facts are equal as they are written: so it is with most pairs, and quickly known."""
+    facts = ("architecture", "metric", "unit", "conditions", "convention", "fingerprint")
+    equal = all(getattr(ours, name) == getattr(theirs, name) for name in facts)
+    return equal and is_normalised(ours, metric) == is_normalised(theirs, metric)
 
 
 def _facts(point: Point, metric: Metric) -> dict[str, Any]:

@@ -7,21 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pytest_archbench import nights
+from pytest_archbench import meters, nights  # noqa: F401  (meters enters the metrics)
 from pytest_archbench.files import UNREADABLE, as_file
 from pytest_archbench.nights import Night
 from pytest_archbench.points import Key, key, time
 from pytest_archbench.records import Point
+from pytest_archbench.registry import METRICS
 from pytest_archbench.store import JournalError
 
 AHEAD = timedelta(days=1)
 """How far in the future a run may have started: clocks of several machines differ, time zones are mistaken."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Past:
     """Earlier runs, oldest first. ``broken`` and ``repeated`` say which journals are not in it and why."""
 
@@ -29,6 +31,11 @@ class Past:
     runs: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
+
+    @cached_property
+    def noisy(self) -> int:
+        """How many series may raise a false alarm: a count cannot."""
+        return sum(METRICS[metric].better != "equal" for _, metric, *_ in self.series if metric in METRICS)
 
 
 @dataclass

@@ -106,8 +106,8 @@ def _kept(path: Path) -> Night:
     """Raises: JournalError."""
     try:
         entry = json.loads(gzip.decompress(path.read_bytes()))
-        header, found = entry["header"], _unpacked(entry)
-        return Night(path, header, _started(path, header), {key(point): point for point in found})
+        points = {key(point): point for point in _unpacked(entry)}
+        return Night(path, entry["header"], _started(path, entry["header"]), points)
     except JournalError:
         raise
     except (OSError, EOFError, zlib.error, *UNREADABLE) as error:

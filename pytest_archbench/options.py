@@ -53,6 +53,14 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """One part of a run that several machines share: ``number`` (from 1) of ``of``."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Every option's value, parsed; times in seconds, ``precision`` relative. Empty ``metric``: all that need no data.
 
@@ -76,6 +84,8 @@ class Options:
     out: Path
     baselines: Path
     history: Path | None
+    nights: int
+    shard: Shard | None
     against: str
     against_python: str
     tolerance: float
@@ -187,6 +197,27 @@ def maybe_folder(text: str) -> Path | None:
     return Path(text) if text.strip() else None
 
 
+def nights(text: str) -> int:
+    """A whole number from 5 on: fewer values do not say how far one can be trusted."""
+    if (number := count(text)) < 5:
+        raise ValueError("expected a whole number from 5 on")
+    return number
+
+
+def shard(text: str) -> Shard | None:
+    """``"1/4"`` -> the first of four parts; None for an empty text."""
+    if not text.strip():
+        return None
+    number, slash, of = text.strip().partition("/")
+    try:
+        found = Shard(count(number), few(of))
+    except ValueError:
+        found = None
+    if not slash or found is None or found.number > found.of:
+        raise ValueError("expected a part of as many, 1/4 to 4/4, of 100 at most")
+    return found
+
+
 def budget(text: str) -> Budget:
     """``"1%"``, ``"5000"`` or both with a comma between them -> a risk, a number of images; neither for no text."""
     images: list[str] = []
@@ -277,6 +308,8 @@ OPTIONS = (
     Option("out", "reports", "folder of the journal and the report", folder),
     Option("baselines", "baselines/devices", "folder of the runs that were promoted", folder),
     Option("history", "", "folder of earlier journals to judge against, such as reports/previous", maybe_folder),
+    Option("nights", "20", "how many of these a value is judged by, the latest; 5 or more", nights),
+    Option("shard", "", "this machine's part of the networks: 1/4 (default: all of them)", shard),
     Option("against", "", "a git revision of your project to be measured against, in turn with it", word),
     Option("against-python", "", "another environment's Python to be measured against, in turn with it", word),
     Option("tolerance", "2%", "how much slower than what it is measured against is no regression", fraction),

@@ -171,17 +171,20 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
     A count is compared with the latest, exactly. Anything else may be as far from the median as the metric's tolerance,
     or as ``alarm_factor`` sigmas of these runs where that is more. The factor reckons that a ``regressed`` counts only
     once a second run of its own confirms it. Of fewer processes than is usual here ours is expected to scatter more.
-    Earlier runs that are in doubt are left out; where ours is, the verdict is inconclusive.
+    Earlier runs that are in doubt are left out, and those that raised an alarm themselves: a regression must not become
+    what is usual by lasting. Where ours is in doubt, the verdict is inconclusive.
 
     Raises ValueError for fewer than five ``nights``.
     """
     if nights < FEWEST:
         raise ValueError(f"against_history: expected at least {FEWEST} nights; got {nights}")
     alike = [point for point in earlier if not unlike(ours, point, metric)]
-    comparable = [point for point in alike if not point.doubt]
+    certain = [point for point in alike if not point.doubt]
+    comparable = [point for point in certain if not point.alarmed]
     left_out = [
         *_left_out(len(earlier) - len(alike), "incomparable"),
-        *_left_out(len(alike) - len(comparable), "doubtful"),
+        *_left_out(len(alike) - len(certain), "doubtful"),
+        *_left_out(len(certain) - len(comparable), "alarming"),
     ]
     if earlier and not alike:
         latest = earlier[-1]
@@ -197,6 +200,19 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
         found = f"{FEWEST} comparable earlier runs are needed and there are {len(past)}: run {FEWEST - len(past)} more"
         return Verdict("no baseline", f"{_subject(ours)}, no baseline: {'; '.join([found, *left_out])}")
     return _at_any_pace(lambda here, there: _against_median(here, there, metric, series, left_out), ours, past, metric)
+
+
+def accepted(earlier: Sequence[Point], promoted: Point | None) -> Sequence[Point]:
+    """``earlier`` (oldest first) as what was promoted leaves it: where that is a run that raised an alarm, its level is
+    meant, and the runs at it, from the first of these alarms on, are all that count.
+    """
+    at = next((place for place, point in enumerate(earlier) if promoted and point.run == promoted.run), None)
+    if at is None or not earlier[at].alarmed:
+        return earlier
+    start = at
+    while start and earlier[start - 1].alarmed:
+        start -= 1
+    return [*(replace(point, alarmed=False) for point in earlier[start : at + 1]), *earlier[at + 1 :]]
 
 
 def _against_median(ours: Point, past: Sequence[Point], metric: Metric, series: int, left_out: list[str]) -> Verdict:

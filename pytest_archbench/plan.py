@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -18,7 +19,7 @@ from pytest_archbench.computing import torch_device
 from pytest_archbench.datasets import FINDERS
 from pytest_archbench.meters import METERS, meter_of, obstacle
 from pytest_archbench.meters.counts import COUNTERS
-from pytest_archbench.options import OPTIONS, PLACES, OptionError, Options, as_text, parse
+from pytest_archbench.options import OPTIONS, PLACES, OptionError, Options, Shard, as_text, parse
 from pytest_archbench.places import Place
 from pytest_archbench.protocols import DIGITS, IMAGENET
 from pytest_archbench.records import Architecture, Case, Conditions, Device
@@ -144,11 +145,18 @@ def make(given: Mapping[str, tuple[str, str]], pyproject: Path, own: Iterable[Ar
         options=options,
         devices=found,
         metrics=measured,
-        architectures=tuple(chosen),
+        architectures=tuple(share(chosen, options.shard)),
         package=Path(suite.__path__[0]),
         baselines=suite.BASELINES / "published",
         left_out=(*left_out, *([] if metrics else _absent(measured, found))),
     )
+
+
+def share(networks: Iterable[Architecture], shard: Shard | None) -> list[Architecture]:
+    """The networks of a part, by the checksum of their names: to add a network moves no other to another machine."""
+    if shard is None:
+        return list(networks)
+    return [entry for entry in networks if zlib.crc32(entry.name.encode()) % shard.of == shard.number - 1]
 
 
 def _devices(names: Iterable[str]) -> tuple[Device, ...]:

@@ -155,7 +155,7 @@ class Session:
         """Promoted values and earlier runs. Raises: OwnBaselineError, JournalError."""
         options, root = self.plan.options, self.config.rootpath
         folder = root / options.history if options.history else None
-        return Yardsticks.of(self._header, root / options.baselines, folder, without=self.recorded.run)
+        return Yardsticks.of(self._header, root / options.baselines, folder, options.nights, without=self.recorded.run)
 
     def distinct(self, name: str) -> str:
         """``name`` for a model of the user's, numbered where it is taken: two models must not share measurements."""

@@ -86,10 +86,10 @@ def steps(points: Sequence[Point], metric: Metric) -> list[Change]:
 
 
 def stretches(points: Sequence[Point], metric: Metric) -> list[list[Point]]:
-    """The history cut where a run does not compare with the one before it."""
+    """The history cut where a run does not compare with the one before it, without runs that are in doubt."""
     found: list[list[Point]] = []
     for point in points:
-        if metric.better != "equal" and level(point, metric) <= 0:
+        if point.doubt or (metric.better != "equal" and level(point, metric) <= 0):
             continue
         if found and not unlike(found[-1][-1], point, metric):
             found[-1].append(point)
@@ -224,9 +224,7 @@ def drift(points: Sequence[Point], metric: Metric, reference: Point | None = Non
     if metric.better == "equal" or not points:
         return None
     stretch = (stretches(points, metric) or [[]])[-1]
-    if reference is not None and (
-        level(reference, metric) <= 0 or not stretch or unlike(stretch[-1], reference, metric)
-    ):
+    if reference is not None and (not stretch or not _is_origin(reference, stretch[-1], metric)):
         reference = None
     if len(stretch) < (2 * RUNS if reference is None else RUNS):
         return None
@@ -236,6 +234,11 @@ def drift(points: Sequence[Point], metric: Metric, reference: Point | None = Non
     if not _is_beyond(crept, metric.tolerance, DRIFT_SIGMAS * _sigma(logs)) or _is_a_step(crept, stretch, metric):
         return None
     return _drift(crept, stretch, logs, reference, metric)
+
+
+def _is_origin(reference: Point, latest: Point, metric: Metric) -> bool:
+    """Whether a drift can be measured from it."""
+    return not reference.doubt and level(reference, metric) > 0 and not unlike(latest, reference, metric)
 
 
 def _is_beyond(crept: float, tolerance: float, noise: float) -> bool:

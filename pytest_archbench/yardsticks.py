@@ -21,14 +21,21 @@ class Yardsticks:
     header: Mapping[str, Any] = field(default_factory=dict)
     promoted: Mapping[Key, Point] = field(default_factory=dict)
     earlier: Past | None = None
+    nights: int = 20
 
     @classmethod
-    def of(cls, header: Mapping[str, Any], baselines: Path, folder: Path | None, without: str = "") -> Yardsticks:
-        """Read the promoted runs in ``baselines`` and the journals in ``folder``, ``without`` naming this very run.
+    def of(
+        cls, header: Mapping[str, Any], baselines: Path, folder: Path | None, nights: int = 20, without: str = ""
+    ) -> Yardsticks:
+        """Read the promoted runs in ``baselines`` and the runs in ``folder``, ``without`` naming this very run.
+
+        ``nights``: by how many of them a value is judged, the latest that compare.
 
         Raises: OwnBaselineError, JournalError.
         """
-        return cls(header, own.read(baselines), history.load(folder, without) if folder else None)
+        # Twice as many are read: some may not compare.
+        earlier = history.load(folder, without, last=2 * nights) if folder else None
+        return cls(header, own.read(baselines), earlier, nights)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -46,7 +53,7 @@ class Yardsticks:
         metric, case = METRICS[point.metric], key(point)
         found = [grades.against(point, self.promoted[case], metric)] if case in self.promoted else []
         if self.earlier is not None:
-            found.append(self._against_history(point, self.earlier, metric))
+            found.append(self._against_history(point, self.earlier, self.promoted.get(case), metric))
         return tuple(found)
 
     def _out_of_memory(self, measurement: Measurement) -> tuple[Verdict, ...]:
@@ -58,13 +65,13 @@ class Yardsticks:
         said = f"{fitted.subject}: out of memory, where {source} had {fitted.value} {fitted.unit}"
         return (Verdict("regressed", f"{said}: {measurement.message}", source, str(fitted.value), fitted.unit),)
 
-    def _against_history(self, point: Point, earlier: Past, metric: Metric) -> Verdict:
+    def _against_history(self, point: Point, earlier: Past, promoted: Point | None, metric: Metric) -> Verdict:
         """An accuracy on the same images as the latest has a sharper test than the scatter of earlier ones."""
-        series = earlier.series.get(key(point), ())
+        series = past.accepted(earlier.series.get(key(point), ()), promoted)
         paired = _paired(point, series)
         if paired is not None:
             return grades.against(point, paired, metric)
-        return past.against_history(point, series, metric, max(1, _noisy(earlier)))
+        return past.against_history(point, series, metric, max(1, earlier.noisy), self.nights)
 
     def counterpart(self, measurement: Measurement) -> Point | None:
         """What an accuracy will be compared with image by image, if there is anything."""
@@ -77,10 +84,6 @@ class Yardsticks:
 
 
 def _paired(point: Point, series: Sequence[Point]) -> Point | None:
-    """The latest of earlier runs with outcomes of its images, where this one has them."""
-    return next((each for each in reversed(series) if each.outcomes), None) if point.outcomes else None
-
-
-def _noisy(earlier: Past) -> int:
-    """How many series may raise a false alarm: a count cannot."""
-    return sum(METRICS[metric].better != "equal" for _, metric, *_ in earlier.series if metric in METRICS)
+    """The latest of earlier runs with outcomes of its images that raised no alarm, where this one has them."""
+    usable = (each for each in reversed(series) if each.outcomes and not each.alarmed)
+    return next(usable, None) if point.outcomes else None

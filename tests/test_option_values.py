@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_archbench.options import OPTIONS, PLACES, Budget, OptionError, Options, as_text, parse
+from pytest_archbench.options import OPTIONS, PLACES, Budget, OptionError, Options, Shard, as_text, parse
 from pytest_archbench.protocols import Learning
 from pytest_archbench.records import Settings
 
@@ -53,6 +53,10 @@ GOOD = [
     ("history", "", None),
     ("history", " ", None),
     ("history", "reports/previous", Path("reports/previous")),
+    ("nights", "5", 5),
+    ("shard", "", None),
+    ("shard", " 2/4 ", Shard(2, 4)),
+    ("shard", "1/1", Shard(1, 1)),
     ("against", "", ""),
     ("against", " HEAD~1 ", "HEAD~1"),
     ("against_python", "../old/.venv/bin/python", "../old/.venv/bin/python"),
@@ -132,6 +136,11 @@ BAD = [
     ("epochs", "0", WHOLE),
     ("seed", "-1", "expected a whole number from 0 to 2147483647"),
     ("ranks", "0", WHOLE),
+    ("nights", "4", "expected a whole number from 5 on"),
+    *(
+        ("shard", text, "expected a part of as many, 1/4 to 4/4, of 100 at most")
+        for text in ("5/4", "0/4", "1", "1/", "/4", "1/101")
+    ),
 ]
 ANYTHING = {"arch", "suite", "metric", "history", "against", "against_python", *PLACES, "weights_tag"}
 """Options whose text cannot be wrong by itself: what it names is looked for later."""
@@ -173,6 +182,8 @@ def test_the_defaults_are_read_like_any_text() -> None:
         out=Path("reports"),
         baselines=Path("baselines/devices"),
         history=None,
+        nights=20,
+        shard=None,
         against="",
         against_python="",
         tolerance=0.02,

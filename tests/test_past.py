@@ -17,6 +17,7 @@ from pytest_archbench.alarm import alarm_factor
 from pytest_archbench.past import (
     PROCESS_BIAS,
     Shift,
+    accepted,
     against_baseline,
     against_history,
     against_pairs,
@@ -233,6 +234,31 @@ def test_history_forgets_what_is_older_than_its_nights() -> None:
     assert against_history(run(0.038), [*old, *NIGHTS], LATENCY, 1).outcome == "improved"
     with pytest.raises(ValueError, match="expected at least 5 nights; got 4"):
         against_history(run(0.038), NIGHTS, LATENCY, 1, nights=4)
+
+
+def test_a_night_that_raised_an_alarm_is_no_measure_of_later_ones() -> None:
+    before = [run(value) for value in (0.99, 1.0, 1.01, 1.0, 1.0)]
+    alarms = [run(1.5, alarmed=True)] * 30
+    verdict = against_history(run(1.5), [*before, *alarms], LATENCY, series=1)
+    assert verdict.outcome == "regressed"
+    assert "from the median of 5 runs 1.000 s" in verdict.reason
+    assert "30 alarming runs left out" in verdict.reason
+    counted = [run(7, MACS), run(8, MACS, alarmed=True)]
+    assert against_history(run(8, MACS), counted, MACS, series=1).outcome == "deviates"
+
+
+def test_promoting_a_night_of_an_alarm_accepts_its_level_from_the_first_such_night_on() -> None:
+    nights = [run(1.0 + place / 100, run=f"r{place}", alarmed=place in (1, 4, 5, 6, 8)) for place in range(9)]
+    kept = accepted(nights, run(1.05, run="r5"))
+    assert [(point.run, point.alarmed) for point in kept] == [
+        ("r4", False),
+        ("r5", False),
+        ("r6", True),  # not known to be at that level
+        ("r7", False),
+        ("r8", True),
+    ]
+    for promoted in (None, run(1.0, run="r0"), run(1.0, run="elsewhere")):
+        assert accepted(nights, promoted) is nights
 
 
 def test_a_count_is_compared_with_the_latest_run_alone() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_archbench import plan
 from pytest_archbench.meters import METERS
-from pytest_archbench.options import OptionError
-from pytest_archbench.plan import Plan
+from pytest_archbench.options import OptionError, Shard
+from pytest_archbench.plan import Plan, share
 from pytest_archbench.records import Device
 
 
@@ -96,3 +96,12 @@ def test_where_nothing_can_learn_it_says_what_is_lacking(tmp_path: Path) -> None
         made(tmp_path, metric="accuracy", arch="vgg16")
     with pytest.raises(OptionError, match="vgg16: no recipe says how to train it"):
         made(tmp_path, metric="training", arch="vgg16", imagenet=str(tmp_path))
+
+
+def test_parts_are_all_networks_each_once_and_adding_one_moves_none(tmp_path: Path) -> None:
+    whole = [entry.name for entry in made(tmp_path, metric="params").architectures]
+    parts = [[entry.name for entry in made(tmp_path, metric="params", shard=f"{n}/3").architectures] for n in (1, 2, 3)]
+    assert sorted(name for part in parts for name in part) == sorted(whole)
+    assert all(len(part) > len(whole) / 6 for part in parts)
+    fewer = [entry for entry in made(tmp_path, metric="params").architectures if entry.name != "alexnet"]
+    assert [entry.name for entry in share(fewer, Shard(1, 3))] == [name for name in parts[0] if name != "alexnet"]

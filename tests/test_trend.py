@@ -181,6 +181,17 @@ def test_a_short_history_is_no_evidence_of_drift(nights: int) -> None:
     assert changes(history([5] * nights, MACS), MACS) == []
 
 
+def test_a_run_from_which_nothing_can_be_concluded_is_left_out() -> None:
+    quiet = history(noisy([1.0] * 20, 1))
+    disturbed = [replace(point, value=2.0, doubt="disturbed") for point in quiet[:6]]
+    assert steps([*quiet, *disturbed], LATENCY) == []
+    assert drift([*quiet, *disturbed], LATENCY) is None
+    assert len(stretches([*quiet, *disturbed], LATENCY)[0]) == 20
+    crept = history([1.0 + 0.02 * night for night in range(20)])
+    assert drift(crept, LATENCY, replace(crept[0], value=1.34)) is None
+    assert drift(crept, LATENCY, replace(crept[0], value=1.34, doubt="disturbed")) is not None
+
+
 def test_a_run_without_a_level_above_zero_is_left_out() -> None:
     values = noisy(step_of(0.2, 10, 30), seed=7)
     assert places(steps(history([*values[:5], 0.0, *values[5:]]), LATENCY)) == [("c20", "c21")]

@@ -164,3 +164,21 @@ def test_it_refuses_what_it_cannot_read(tmp_path: Path) -> None:
         Yardsticks.of(HEADER, tmp_path, None)
     with pytest.raises(JournalError, match="expected a folder of journals; got nothing"):
         Yardsticks.of(HEADER, tmp_path / "none", tmp_path / "nowhere")
+
+
+def test_a_lasting_regression_stays_one_until_a_run_of_it_is_promoted(tmp_path: Path) -> None:
+    """Nights 6 to 11 are 50 % slower; each is judged by what the nights before have left in their journals."""
+    seen = []
+    for night in range(14):
+        slow = time_of(*(value * (1.5 if night >= 6 else 1 + night / 1000) for value in FIVE))
+        header = {**HEADER, "run": f"night-{night}", "started": f"2026-01-{night + 1:02d}T03:00:00+00:00"}
+        found = Yardsticks.of(header, tmp_path / "devices", tmp_path).verdicts(slow)
+        seen.append(found[-1].outcome)
+        row = store.row(slow, found)
+        (tmp_path / f"{night}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (header, row)))
+        if night == 11:
+            point = row_point(row, header)
+            assert point is not None
+            assert point.alarmed
+            own.promote([point], tmp_path / "devices")
+    assert seen == ["no baseline"] * 5 + ["passed"] + ["regressed"] * 6 + ["passed"] * 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from operator import attrgetter
@@ -161,13 +161,16 @@ def _unpacked(entry: Mapping[str, Any]) -> list[Point]:
     """Raises: ValueError and whatever else a damaged entry leads to."""
     if entry["schema"] != SCHEMA:
         raise ValueError(f"schema: expected {SCHEMA}; got {entry['schema']!r}: use the version that wrote it")
-    known = {name: column for name, column in entry["columns"].items() if name in _FIELDS}
-    columns = {name: _values(name, column) for name, column in known.items()}
-    names = tuple(columns)
-    return [Point(**dict(zip(names, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+    told = entry["columns"]
+    rows = _values("value", told["value"])
+    columns = [
+        _values(each.name, told[each.name]) if each.name in told else [each.default] * len(rows)
+        for each in fields(Point)
+    ]
+    return [Point(*row) for row in zip(*columns, strict=True)]
 
 
-def _values(name: str, column: Mapping[str, Any]) -> Iterator[Any] | list[Any]:
+def _values(name: str, column: Mapping[str, Any]) -> list[Any]:
     """A column's values by row. Each distinct one is checked once, as one of a journal is."""
     distinct = [_made(name, value) for value in column["values"]]
     for field, expected, holds in FIELDS:

@@ -105,7 +105,7 @@ def test_outcomes_can_be_taken_from_an_old_night_and_nothing_else_goes(tmp_path:
 
 
 WRONG = {
-    "no night": ({"schema": 1}, "got another form (KeyError: 'header'"),
+    "no night": ({"schema": 1}, "got another form (KeyError: 'columns'"),
     "another schema": ({"schema": 2}, "schema: expected 1; got 2"),
     "a list": ([], "got another form"),
     "a value in words": ({"columns": {"value": {"values": ["much"]}}}, "value: expected a finite number; got 'much'"),

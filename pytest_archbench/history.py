@@ -47,21 +47,22 @@ class Reading:
     broken: list[str]
     repeated: list[str]
 
-    def nights(self, last: int = 0) -> Iterator[Night]:
-        """Every run, oldest first, one in memory at a time; of each device's kept nights the ``last`` alone.
+    def nights(self, last: int = 0, first: int = 0) -> Iterator[Night]:
+        """Every run, oldest first, one in memory at a time; of each device's kept nights the ``first`` and the ``last``
+        alone, where ``last`` is given.
 
         A damaged file is left out whole and named. Of two files with one case of one run the one with more cases
         counts.
         """
-        for group in _by_run(self._places(last)):
+        for group in _by_run(self._places(last, first)):
             if night := self._whole(group):
                 yield night
 
-    def _places(self, last: int) -> list[_Place]:
+    def _places(self, last: int, first: int) -> list[_Place]:
         """Where the runs are, in the order of time."""
         latest = datetime.now(timezone.utc) + AHEAD
         found = []
-        for path in _paths(self.folder, last):
+        for path in _paths(self.folder, last, first):
             try:
                 place = _place(path)
             except JournalError as error:
@@ -117,15 +118,17 @@ def opened(folder: Path, renamed: Mapping[str, str] | None = None) -> Reading:
     return Reading(folder, renamed or {}, [], [])
 
 
-def load(folder: Path, without: str = "", *, last: int = 0, renamed: Mapping[str, str] | None = None) -> Past:
-    """A history as series. ``without`` names a run to leave out, ``last`` how many kept nights of each device count.
+def load(
+    folder: Path, without: str = "", *, last: int = 0, first: int = 0, renamed: Mapping[str, str] | None = None
+) -> Past:
+    """A history as series. ``without`` names a run to leave out; ``first`` and ``last`` are those of ``nights``.
 
     Raises: JournalError where ``folder`` is none.
     """
     reading = opened(folder, renamed)
     runs: list[str] = []
     series: defaultdict[Key, list[Point]] = defaultdict(list)
-    for night in reading.nights(last):
+    for night in reading.nights(last, first):
         if night.run == without:
             continue
         runs.append(night.run)
@@ -144,10 +147,15 @@ class _Place:
     started: datetime
 
 
-def _paths(folder: Path, last: int) -> list[Path]:
+def _paths(folder: Path, last: int, first: int) -> list[Path]:
     journals = sorted(path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file())
     devices = sorted(path for path in (folder / nights.FOLDER).glob("*") if path.is_dir())
-    return journals + [path for device in devices for path in nights.kept(device)[-last or None :]]
+    return journals + [path for device in devices for path in _ends(nights.kept(device), last, first)]
+
+
+def _ends(paths: list[Path], last: int, first: int) -> list[Path]:
+    """The first and the last of them; all where ``last`` is 0 or they are no more."""
+    return paths if not last or len(paths) <= first + last else paths[:first] + paths[-last:]
 
 
 def _place(path: Path) -> _Place:

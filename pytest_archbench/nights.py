@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -67,21 +68,40 @@ def read(path: Path) -> Night:
 
 
 def keep(night: Night, folder: Path) -> list[Path]:
-    """Write a night into the history in ``folder``, a file for each of its devices; one that is there stays.
+    """Write a run into the history in ``folder``, a file for each of its devices.
+
+    What is kept of the same run, or of the latest one whose header names the same ``night``, is one with it: the cases
+    of both, where both have one that of ``night``.
 
     Raises: JournalError where a device has a later night there already, nothing written, as its clock went backwards;
     OSError.
     """
-    places = {device: folder / FOLDER / as_file(device) / _file_name(night) for device in night.devices}
-    for device, path in places.items():
-        if not path.exists() and (later := [each.name for each in kept(path.parent) if each.name > path.name]):
-            raise JournalError(
-                f"{night.path}: run {night.run} on {device} started {night.started.isoformat()}, before {later[-1]}, "
-                f"which is kept already: set the clock, and mend `started` in the header or leave the run out"
-            )
-    return [
-        path if path.exists() else write_atomically(path, _packed(night, device)) for device, path in places.items()
-    ]
+    plans = [_plan(night, device, folder / FOLDER / as_file(device)) for device in night.devices]
+    for path, replaced, points in plans:
+        write_atomically(path, _bytes(night.header, _columns(points)))
+        if replaced is not None and replaced != path:
+            replaced.unlink()
+    return [path for path, _, _ in plans]
+
+
+def _plan(night: Night, device: str, folder: Path) -> tuple[Path, Path | None, list[Point]]:
+    """Where a device's part of a run is kept, in the place of which file, and its points. Raises: JournalError."""
+    path, there = folder / _file_name(night), kept(folder)
+    replaced = path if path in there else next(filter(partial(_is_of, night), there[-1:]), None)
+    if replaced is None and there and there[-1].name > path.name:
+        raise JournalError(
+            f"{night.path}: run {night.run} on {device} started {night.started.isoformat()}, before {there[-1].name}, "
+            f"which is kept already: set the clock, and mend `started` in the header or leave the run out"
+        )
+    earlier = read(replaced).points if replaced is not None else {}
+    points = {**earlier, **{name: point for name, point in night.points.items() if name[2] == device}}
+    return path, replaced, list(points.values())
+
+
+def _is_of(night: Night, path: Path) -> bool:
+    """Whether what is kept in a file is of the same night, by its header."""
+    named = night.header.get("night")
+    return named is not None and read(path).header.get("night") == named
 
 
 def kept(folder: Path) -> list[Path]:
@@ -129,10 +149,6 @@ def _started(path: Path, header: Mapping[str, Any]) -> datetime:
 
 def _file_name(night: Night) -> str:
     return f"{night.started.astimezone(timezone.utc).strftime(STAMP)}-{as_file(night.run)}{ENDING}"
-
-
-def _packed(night: Night, device: str) -> bytes:
-    return _bytes(night.header, _columns(point for name, point in night.points.items() if name[2] == device))
 
 
 def _bytes(header: Mapping[str, Any], columns: Mapping[str, Any]) -> bytes:

@@ -58,7 +58,7 @@ def row_point(row: Mapping[str, Any], header: Mapping[str, Any]) -> Point | None
     """
     where = f"{row['architecture']} {row['metric']}"
     try:
-        made = _point(store.measurement(row), row.get("interval"), header, any(map(_is_alarm, row["verdicts"])))
+        made = _point(store.measurement(row), row.get("interval"), header, any(map(is_alarm, row["verdicts"])))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise JournalError(f"{where}: not as a run writes it ({type(error).__name__}: {error})") from None
     if made is not None and (wrong := fault(made)):
@@ -97,7 +97,7 @@ def _point(
     )
 
 
-def _is_alarm(verdict: Mapping[str, Any]) -> bool:
+def is_alarm(verdict: Mapping[str, Any]) -> bool:
     """Whether a verdict says that something became worse than in one's own past, not that a publication differs."""
     outcome = verdict["outcome"]
     return bool(outcome == "regressed" or (outcome == "deviates" and verdict["source"].startswith(OWN)))

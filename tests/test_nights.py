@@ -50,13 +50,29 @@ def test_a_night_comes_back_to_the_last_digit_a_file_for_each_device(tmp_path: P
     assert isinstance(found.points[key(ON_GPU)].value, int)
 
 
-def test_a_night_that_is_kept_stays_and_the_same_night_is_the_same_file(tmp_path: Path) -> None:
+def test_the_same_night_is_the_same_file_and_a_run_that_went_on_adds_to_it(tmp_path: Path) -> None:
     (first,) = keep(night(TIMED), tmp_path)
     content = first.read_bytes()
-    keep(night(replace(TIMED, value=9.0)), tmp_path)
+    assert keep(night(TIMED), tmp_path) == [first]
     assert first.read_bytes() == content
-    (again,) = keep(night(TIMED), tmp_path / "elsewhere")
-    assert again.read_bytes() == content
+    (again,) = keep(night(LEARNED, replace(TIMED, value=9.0)), tmp_path)
+    assert again == first
+    assert {point.value for point in read(first).points.values()} == {9.0, 2 / 3}
+
+
+def test_another_run_of_the_same_night_takes_the_place_of_the_first_with_the_cases_of_both(tmp_path: Path) -> None:
+    def of(run: str, hour: int, *points: Point, name: str = "2026-01-31") -> Night:
+        made = night(*points, run=run, started=f"2026-01-31T0{hour}:00:00+00:00")
+        return replace(made, header={**made.header, "night": name})
+
+    keep(of("part", 4, TIMED, ON_GPU), tmp_path)
+    keep(of("both parts", 3, LEARNED, replace(TIMED, value=9.0)), tmp_path)  # its first part began earlier
+    past = history.load(tmp_path)
+    assert past.runs == ("both parts", "part")  # of the second device there is the first run alone
+    assert [(point.run, point.value) for point in past.series[key(TIMED)]] == [("both parts", 9.0)]
+    assert len(past.series) == 3
+    keep(of("next", 5, TIMED, name="2026-02-01"), tmp_path)
+    assert len(history.load(tmp_path).series[key(TIMED)]) == 2
 
 
 def test_a_clock_that_went_backwards_is_named_and_nothing_is_written(tmp_path: Path) -> None:

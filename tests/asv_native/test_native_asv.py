@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -200,26 +201,20 @@ def journal(folder: Path, metrics: str) -> dict[tuple[str, str], float]:
     return {(row["architecture"], row["metric"]): row["value"] for row in rows}
 
 
-OWN = {
-    "version": 1,
-    "project": "mynet",
-    "repo": ".",
-    "branches": ["HEAD"],
-    "environment_type": "existing",
-    "launch_method": "forkserver",
-    "results_dir": ".asv/results",
-    "html_dir": ".asv/html",
-    "regressions_thresholds": {".*track_(macs|params)": 0},
-}
+def printed(title: str) -> str:
+    """A file as docs/asv.md prints it."""
+    page = (ROOT / "docs/asv.md").read_text()
+    (body,) = re.findall(rf"^```\w+ title={re.escape(title)}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return str(body)
 
 
 @pytest.mark.slow
 def test_a_network_of_the_users_own_that_grows_is_on_the_regressions_page(tmp_path: Path) -> None:
     path = tmp_path / "mine"
     (path / "benchmarks").mkdir(parents=True)
-    (path / "asv.conf.json").write_text(json.dumps(OWN))
+    (path / "asv.conf.json").write_text(printed("asv.conf.json"))
     (path / "benchmarks/__init__.py").touch()
-    (path / "benchmarks/networks.py").write_text("from bench_suite.asv.benchmarks.networks import *\n")
+    (path / "benchmarks/networks.py").write_text(printed("networks.py"))
     (path / "pyproject.toml").write_text(
         '[tool.archbench.architectures]\nmine = {factory = "mine:make", input = [5]}\n'
     )

@@ -1,0 +1,167 @@
+"""``archbench nightly``: what a scheduled job calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+from filelock import FileLock, Timeout
+
+from pytest_archbench import blame, history, nightly, own, store
+from pytest_archbench.cli.publishing import publish, renamed_devices
+from pytest_archbench.cli.terminal import case_name, number, or_say, printable
+from pytest_archbench.files import as_file, write_atomically
+from pytest_archbench.nightly import Alarm, NightFailed
+from pytest_archbench.report.text import code, escaped
+
+SUMMARY = "nightly.md"
+MOST = 30
+"""Alarms that the summary tells one by one; the others are counted."""
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("nightly", context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--history", "folder", type=FOLDER, default=Path("history"), show_default=True, help="Folder of all nights."
+)
+@click.option("--night", "name", default="", help="Its name (default: today's date, UTC). The same night is one night.")
+@click.option(
+    "--journal",
+    type=click.Path(path_type=Path, exists=True),
+    help="Take this run, a journal or its folder, instead of measuring.",
+)
+@click.option("--baselines", type=FOLDER, default=own.FOLDER, show_default=True, help="Folder of promoted runs.")
+@click.option("--nights", default=20, show_default=True, help="By how many nights a value is judged.")
+@click.option("--pages", type=FOLDER, help="Folder of the pages (default: pages in the history).")
+@click.option("--no-pages", is_flag=True, help="Publish nothing.")
+@click.option(
+    "--keep-journals",
+    default=30,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Nights whose whole journals stay, with each sample.",
+)
+@click.option("--repository", type=FOLDER, default=Path(), show_default=True, help="The project's git repository.")
+@click.option("--project-url", default="", metavar="URL", help="Its page, such as https://github.com/ORG/NAME.")
+@click.option("--renamed", multiple=True, metavar="OLD=NEW", help="A device that goes by another name now; repeatable.")
+@click.argument("arguments", nargs=-1, metavar="[-- PYTEST ARGUMENTS]...", type=click.UNPROCESSED)
+@click.pass_context
+def nightly_(
+    context: click.Context,
+    folder: Path,
+    name: str,
+    journal: Path | None,
+    baselines: Path,
+    nights: int,
+    pages: Path | None,
+    no_pages: bool,
+    keep_journals: int,
+    repository: Path,
+    project_url: str,
+    renamed: tuple[str, ...],
+    arguments: tuple[str, ...],
+) -> None:
+    """Measure a night, judge it by the nights before, keep it, and publish the history.
+
+    Exits with 0 where nothing became worse, 1 on an alarm or where anything failed in the run, and with pytest's own
+    code where the run ended early; then the history is as it was.
+    """
+    name = name or f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    if journal is not None and arguments:
+        raise click.UsageError("--journal takes a run as it is: arguments for pytest have no meaning beside it")
+    place = folder / nightly.JOURNALS / as_file(name)
+    with _alone(folder):
+        status = _measured(place, journal, [*_asked(folder, baselines, nights), *arguments])
+        night = or_say(lambda: nightly.keep(place, name, folder))
+        past = history.load(folder, first=nightly.FIRST, last=nightly.WINDOW, renamed=renamed_devices(renamed))
+        promoted = or_say(lambda: own.read(baselines))
+        alarms = nightly.alarms(store.read(place), night, past, promoted)
+        told = "\n".join(_summary(name, alarms, len(night.points), repository))
+        write_atomically(folder / SUMMARY, f"{told}\n".encode())
+        click.echo(told)
+        for line in (*past.broken, *past.repeated):
+            click.echo(f"left out: {printable(line)}", err=True)
+        if not no_pages:
+            status = (
+                _published(
+                    context, folder=folder, out=pages, renamed=renamed, repository=repository, project_url=project_url
+                )
+                or status
+            )
+        pruned = nightly.prune(folder, keep_journals)
+        if pruned.journals:
+            click.echo(f"{number(len(pruned.journals), 'whole journal')} taken away: {', '.join(pruned.journals)}")
+    raise SystemExit(1 if alarms else status)
+
+
+def _asked(folder: Path, baselines: Path, nights: int) -> list[str]:
+    """What the run is told of the history."""
+    return [
+        f"--archbench-history={folder.absolute()}",
+        f"--archbench-nights={nights}",
+        f"--archbench-baselines={baselines.absolute()}",
+    ]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the history, whose folder is made, while a night is added. Raises: click.UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise click.UsageError(f"{folder}: another night is at work here: wait for it") from None
+
+
+def _measured(place: Path, journal: Path | None, arguments: Sequence[str]) -> int:
+    """The exit code of the night's run, made now or taken. Raises: SystemExit where it came to no end."""
+    if journal is not None:
+        return or_say(lambda: nightly.take(journal, place))
+    try:
+        return nightly.measure(place, arguments)
+    except NightFailed as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(error.code) from None
+
+
+def _published(context: click.Context, **asked: Any) -> int:
+    """1 where nothing could be published: the night is kept all the same."""
+    try:
+        context.invoke(publish, **asked)
+    except click.ClickException as error:
+        error.show()
+        return 1
+    return 0
+
+
+def _summary(name: str, alarms: Sequence[Alarm], cases: int, repository: Path) -> Iterator[str]:
+    """Markdown for the page of a job."""
+    yield f"# Night {name}: {number(len(alarms), 'alarm') if alarms else 'no alarm'} in {number(cases, 'case')}"
+    for alarm in alarms[:MOST]:
+        yield ""
+        yield f"- **{alarm.kind}** {code(case_name(alarm.case))}: {escaped(alarm.reason)}"
+        yield from (f"  - {escaped(line)}" for line in _who(alarm, repository))
+    if len(alarms) > MOST:
+        yield f"\nand {len(alarms) - MOST} more"
+    if alarms:
+        yield "\nA change that is meant is accepted with `archbench promote`; until then no night is judged by it."
+
+
+def _who(alarm: Alarm, repository: Path) -> list[str]:
+    """Who changed what between the last good run and the first bad one, or why that is not known."""
+    if alarm.before is None:
+        return []
+    try:
+        found = blame.between(repository, alarm.before.commit, alarm.since.commit)
+    except blame.NoCommits as error:
+        return [str(error)]
+    told = [f"{commit.name[:7]} {commit.author}, {commit.day}: {commit.subject}" for commit in found.commits]
+    return told + ([f"and {found.count - len(told)} more"] if found.count > len(told) else [])
+
+
+COMMANDS = (nightly_,)

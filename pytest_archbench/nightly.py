@@ -1,0 +1,203 @@
+"""A night: measured or taken from elsewhere, kept in a history, searched for what crept in. The order of steps is such
+that one which fails leaves the history as it was, and the same night, begun again, goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_archbench import nights, outputs, store, trend
+from pytest_archbench.files import UNREADABLE, write_atomically
+from pytest_archbench.history import Past
+from pytest_archbench.levels import level
+from pytest_archbench.nights import Night
+from pytest_archbench.points import Key, is_alarm, key, row_point
+from pytest_archbench.records import Metric, Point
+from pytest_archbench.registry import METRICS
+from pytest_archbench.store import JournalError
+from pytest_archbench.tally import WORDS, words
+
+JOURNALS = "journals"
+MARK = "night.json"
+"""Beside a night's journal, once it is measured to the end: with what exit code."""
+DONE = (0, 1)
+"""Exit codes of a run that measured all it was asked for: nothing failed, or something did."""
+WINDOW = 60
+"""Nights in which changes are looked for that no single night shows."""
+FIRST = 5
+"""Nights from which a drift is measured where no run is promoted: the first that are kept."""
+USUAL = ("--archbench-processes=5",)
+"""What a night is measured with unless it is told otherwise: fewer processes do not show their own bias."""
+
+
+class NightFailed(RuntimeError):
+    """A night that was not measured to its end; nothing of it is kept. ``code``: what to exit with."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A case that is worse than it was. ``kind``: regressed, step, drift. ``before`` is the last run of the old level
+    where it is known, ``reason`` a sentence.
+    """
+
+    kind: str
+    case: Key
+    since: Point
+    before: Point | None
+    reason: str
+
+
+def measure(folder: Path, arguments: Sequence[str]) -> int:
+    """Run the suite into ``folder``, a killed run going on; its exit code. One that is done is not run again.
+
+    Raises: NightFailed where the run came to no end.
+    """
+    mark = folder / MARK
+    if (code := _marked(mark)) is not None:
+        return code
+    resumed = ["--archbench-resume"] if (folder / store.JOURNAL).exists() else []
+    asked = [*USUAL, f"--archbench-out={folder.absolute()}", *resumed, *arguments]
+    command = [sys.executable, "-m", "pytest", "--archbench", *asked]
+    code = subprocess.run(command, check=False).returncode
+    if code not in DONE:
+        ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+        advice = "the history is as it was; run the same night again to go on"
+        raise NightFailed(f"the run ended early ({ended}): {advice}", code if code > 0 else 1)
+    if not (folder / store.JOURNAL).exists():
+        raise NightFailed("the run measured nothing: the history is as it was; see what it was asked for", 5)
+    write_atomically(mark, json.dumps({"schema": 1, "code": code}).encode())
+    return code
+
+
+def _marked(mark: Path) -> int | None:
+    """The exit code of a night that was measured to its end."""
+    try:
+        code = json.loads(mark.read_text(encoding="utf-8"))["code"]
+    except (OSError, *UNREADABLE, KeyError, TypeError):
+        return None
+    return code if isinstance(code, int) else None
+
+
+def take(journal: Path, folder: Path) -> int:
+    """Copy a run that was made elsewhere into ``folder``; the exit code that its verdicts would have had.
+
+    Raises: JournalError.
+    """
+    run = outputs.latest(store.read(journal))
+    if not run.rows:
+        raise JournalError(f"{journal}: expected measured cases; got none: measure first")
+    code = int(any(WORDS.get(word) == "fail" for row in run.rows for word in words(row)))
+    source = journal / store.JOURNAL if journal.is_dir() else journal
+    write_atomically(folder / store.JOURNAL, source.read_bytes())
+    write_atomically(folder / MARK, json.dumps({"schema": 1, "code": code}).encode())
+    return code
+
+
+def alarms(run: store.Run, night: Night, past: Past, promoted: Mapping[Key, Point]) -> list[Alarm]:
+    """Every case of a night that is worse than it was, once: what the run was sure of first.
+
+    ``past`` has the night in it. Raises: JournalError as ``row_point``.
+    """
+    sure = regressed(run, past)
+    others = [case for case in night.points if case not in {alarm.case for alarm in sure}]
+    return [*sure, *crept(past, others, promoted)]
+
+
+def regressed(run: store.Run, past: Past) -> list[Alarm]:
+    """What a run was itself sure of: worse than the nights before, confirmed, or a graph that changed.
+
+    Raises: JournalError as ``row_point``.
+    """
+    found = []
+    for row in outputs.latest(run).rows:
+        told = [verdict for verdict in row["verdicts"] if is_alarm(verdict)]
+        if told and (point := row_point(row, run.header)):
+            before = [each for each in past.series.get(key(point), ()) if each.run != point.run and not each.alarmed]
+            found.append(Alarm("regressed", key(point), point, before[-1] if before else None, told[0]["reason"]))
+    return found
+
+
+def crept(past: Past, cases: Iterable[Key], promoted: Mapping[Key, Point]) -> Iterator[Alarm]:
+    """What no single night shows: steps within the noise of a night that have lasted, and slow drift, for the worse.
+
+    Of ``past`` the first nights tell where a drift began, unless a run is promoted; steps are looked for in the last
+    ``WINDOW`` runs, from the promoted one on.
+    """
+    for case in cases:
+        series = past.series.get(case, ())
+        metric = METRICS[case[1]]
+        if metric.better == "equal" or not series:
+            continue
+        origin = promoted.get(case) or _origin(series, metric)
+        recent = _since(series[-WINDOW:], promoted.get(case))
+        found = trend.changes(recent, metric, origin)
+        if change := next((each for each in reversed(found) if _counts(each, recent, metric)), None):
+            yield Alarm(change.kind, case, change.since, change.before, change.reason)
+
+
+def _origin(series: Sequence[Point], metric: Metric) -> Point | None:
+    """Of the first runs that of the median level; None where there are no more than these."""
+    certain = [point for point in series[:FIRST] if not point.doubt]
+    if len(series) <= FIRST or not certain:
+        return None
+    return sorted(certain, key=lambda point: level(point, metric))[len(certain) // 2]
+
+
+def _since(recent: Sequence[Point], promoted: Point | None) -> Sequence[Point]:
+    """Without the runs before a promoted one: what had changed by then is meant."""
+    at = next((place for place, point in enumerate(recent) if promoted and point.run == promoted.run), 0)
+    return recent[at:]
+
+
+def _counts(change: trend.Change, recent: Sequence[Point], metric: Metric) -> bool:
+    """Whether a change is for the worse, beyond what goes unremarked, and has not been undone since."""
+    worse = change.change if metric.better == "lower" else -change.change
+    if worse <= metric.tolerance:
+        return False
+    later = [step for step in trend.steps(recent, metric) if step.since.started > change.since.started]
+    return change.kind == "drift" or all((step.change < 0) == (change.change < 0) for step in later)
+
+
+def keep(journal: Path, name: str, folder: Path) -> Night:
+    """Keep the run of a journal in the history as the night ``name``. Raises: JournalError, OSError."""
+    read = nights.read(journal / store.JOURNAL)
+    if not read.points:
+        raise JournalError(f"{journal}: expected measured values; got none: see why in its report")
+    night = replace(read, header={**read.header, "night": name})
+    nights.keep(night, folder)
+    return night
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What became smaller: whole journals that went, kept nights that no longer say which images were right."""
+
+    journals: tuple[str, ...]
+    thinned: int
+
+
+def prune(folder: Path, journals: int) -> Pruned:
+    """Take away the whole journals of all but the last nights, and from older kept nights which images were right.
+
+    A kept night stays for good: all that later nights are judged by, and that the pages show, is in it.
+
+    Raises: OSError, JournalError.
+    """
+    there = sorted(path for path in (folder / JOURNALS).glob("*") if (path / MARK).exists())
+    gone = there[:-journals] if journals else there
+    for path in gone:
+        shutil.rmtree(path)
+    devices = [path for path in (folder / nights.FOLDER).glob("*") if path.is_dir()]
+    # Only those just past the border can have anything to take: earlier ones were thinned in their time.
+    old = [path for device in devices for path in nights.kept(device)[: -journals or None][-len(gone) - 1 :]]
+    return Pruned(tuple(path.name for path in gone), sum(map(nights.without_outcomes, old)))

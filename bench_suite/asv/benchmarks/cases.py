@@ -1,7 +1,7 @@
 """What asv runs: the cases that a project's settings choose, measured by the meters that pytest uses.
 
-asv has no options of its own for a suite, so where ``[tool.archbench]`` says nothing, variables do: ``ARCHBENCH_ARCH``
-is ``--archbench-arch``. asv runs this under a package name of its own: what lies beside is imported relatively.
+asv has no options of its own for a suite, so variables come before ``[tool.archbench]``: ``ARCHBENCH_ARCH`` is
+``--archbench-arch``. asv runs this under a package name of its own: what lies beside is imported relatively.
 """
 
 from __future__ import annotations

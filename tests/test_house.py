@@ -17,18 +17,19 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("protocols", "proportions"),
-    ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims", "computing", "nvml"),
-    ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes", "power"),
+    ("records", "stats", "files", "environment", "inputs", "places", "machine", "claims", "computing", "nvml", "blame"),
+    ("registry", "units", "options", "hooks", "nodes", "levels", "alarm", "outcomes", "power", "sparkline"),
     ("conversions", "store", "catalogue", "counting", "devices", "old_boards", "past", "limits", "bounds", "datasets"),
     ("baselines", "weights", "training", "benchmark_json", "trend", "points"),
     ("meters", "grades", "replay", "references", "nights"),
-    ("judge", "jobs", "plan", "resume", "own", "comparing", "history"),
+    ("judge", "jobs", "plan", "resume", "own", "comparing", "history", "ledger"),
     ("worker", "yardsticks"),
     ("duel", "against"),
     ("runner", "tally"),
     ("arena", "certainty"),
     ("report", "checks", "progress"),
     ("outputs",),
+    ("nightly",),
     ("session", "cli"),
     ("plugin",),
 )

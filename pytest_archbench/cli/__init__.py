@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import click
 
-from pytest_archbench.cli import catalogue, choosing, comparing, devices, merging, past, references, reports, scripts
+from pytest_archbench.cli import (
+    catalogue,
+    choosing,
+    commenting,
+    comparing,
+    devices,
+    exporting,
+    merging,
+    nights,
+    past,
+    references,
+    reports,
+    scripts,
+    showing,
+)
 
 
 @click.group()
@@ -21,6 +35,9 @@ for command in (
     *comparing.COMMANDS,
     *past.COMMANDS,
     *merging.COMMANDS,
+    *nights.COMMANDS,
 ):
     main.add_command(command)
 devices.device.add_command(scripts.script)
+for command in (*showing.COMMANDS, *exporting.COMMANDS, *commenting.COMMANDS):
+    past.history_.add_command(command)

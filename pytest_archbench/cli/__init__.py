@@ -14,6 +14,7 @@ from pytest_archbench.cli import (
     merging,
     nights,
     past,
+    publishing,
     references,
     reports,
     scripts,
@@ -39,5 +40,5 @@ for command in (
 ):
     main.add_command(command)
 devices.device.add_command(scripts.script)
-for command in (*showing.COMMANDS, *exporting.COMMANDS, *commenting.COMMANDS):
+for command in (*showing.COMMANDS, *exporting.COMMANDS, *commenting.COMMANDS, *publishing.COMMANDS):
     past.history_.add_command(command)

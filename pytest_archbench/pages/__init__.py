@@ -1,0 +1,185 @@
+"""Pages from a history: its nights as asv results, a repository whose differences explain a step, and asv's pages.
+
+Everything is made anew from the nights in a folder of its own, which takes the place of the former one at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pytest_archbench.chronicle import Case, Entry, entry, remarks
+from pytest_archbench.files import as_file
+from pytest_archbench.history import Reading
+from pytest_archbench.nights import Night
+from pytest_archbench.pages import leaves, project, results, site
+from pytest_archbench.pages.commits import Commits, PagesError
+from pytest_archbench.pages.leaves import Leaf
+from pytest_archbench.pages.series import Place, Sheet, Shown, machine, sheet
+from pytest_archbench.points import Key
+
+MARK = ".archbench-pages"
+"""A file in a folder that was published into, and may be replaced therefore."""
+FIRST = 1970
+"""The year in which git's time begins."""
+_TOLD = {"kind": "device.kind", "model": "device.model", "system": "system", "type": "machine"}
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Whose nights they are: a name, the folder of its git repository, and the address of its page or empty."""
+
+    name: str
+    repository: Path
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published: nights, values, and what a reader should know that is not on the pages."""
+
+    nights: int
+    values: int
+    series: int
+    html: Path
+    left_out: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Year:
+    """What is kept of the nights as they go by."""
+
+    leaves: list[Leaf]
+    entries: list[Entry]
+    places: dict[Key, Place | str]
+    models: dict[str, set[str]]
+    shown: dict[str, Shown]
+    left_out: Counter[str]
+    unfit: list[str]
+    facts: dict[str, Mapping[str, Any]]
+
+
+def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Published:
+    """Publish the nights of a history, of each device's kept ones the ``last`` (0: all), into the folder ``out``.
+
+    Raises: PagesError, what was published before untouched.
+    """
+    with _replacing(out) as folder:
+        year = _write_nights(reading, folder, last)
+        if not year.leaves:
+            raise PagesError(_nothing(reading, year))
+        for device, facts in year.facts.items():
+            results.save_machine(folder / "results", machine(device), _told(facts))
+        made = results.config(folder, whose.name, whose.address)
+        results.save_benchmarks(made, year.shown, year.models)
+        site.publish(made)
+        told = leaves.changes(year.leaves, partial(project.between, whose.repository), whose.address)
+        page = leaves.page(told, whose.name, whose.address)
+        (folder / "html" / "night.html").write_text(page, encoding="utf-8", errors="replace")
+    counted = (f"{count} × {why}" for why, count in sorted(year.left_out.items()))
+    shallow = project.shallow(whose.repository)
+    return Published(
+        nights=len(year.leaves),
+        values=sum(leaf.count for leaf in year.leaves),
+        series=len([place for place in year.places.values() if isinstance(place, Place)]),
+        html=out / "html",
+        left_out=(*reading.broken, *reading.repeated, *year.unfit, *counted),
+        remarks=(*([shallow] if shallow else []), *remarks(year.entries)),
+    )
+
+
+def _write_nights(reading: Reading, folder: Path, last: int) -> _Year:
+    """Write the repository and the results, night by night."""
+    year = _Year([], [], {}, {}, {}, Counter(), [], {})
+    cases: dict[frozenset[Case], frozenset[Case]] = {}
+    with Commits(folder / "repository") as commits:
+        for night in reading.nights(last):
+            made = sheet(night.points, year.places)
+            year.left_out += made.left_out
+            if why := _unfit(night, made):
+                year.unfit.append(f"{night.path}: {why}")
+                continue
+            year.shown |= made.shown
+            facts = leaves.facts(night, reading.renamed)
+            year.facts |= facts
+            about = {"run": night.run, "commit": night.header.get("commit"), "dirty": night.header.get("dirty")}
+            files = {f"devices/{as_file(device)}.json": about | {"facts": told} for device, told in facts.items()}
+            commit = commits.commit(night.started, night.run, files)
+            for name, values in made.values.items():
+                results.save_night(folder / "results", name, commit, night.run, night.started, values, made.shown)
+                for benchmark, models in values.items():
+                    year.models.setdefault(benchmark, set()).update(models)
+            year.leaves.append(_leaf(night, commit, facts, made))
+            year.entries.append(entry(night, cases))
+    return year
+
+
+def _leaf(night: Night, commit: str, facts: Mapping[str, Mapping[str, Any]], made: Sheet) -> Leaf:
+    alarms = tuple(
+        f"{architecture} {metric} {device} bs{batch_size} {variant}".rstrip()
+        for (architecture, metric, device, batch_size, variant), point in night.points.items()
+        if point.alarmed
+    )
+    return Leaf(
+        hash=commit,
+        run=night.run,
+        started=night.started,
+        commit=str(night.header.get("commit", leaves.UNKNOWN)),
+        dirty=bool(night.header.get("dirty")),
+        facts=facts,
+        count=made.count,
+        left_out=dict(made.left_out),
+        alarms=alarms,
+    )
+
+
+def _unfit(night: Night, made: Sheet) -> str:
+    """Why a night cannot be published at all, or an empty text."""
+    if night.started.year <= FIRST:
+        return f"started {night.started.isoformat()}, when the clock was not set: mend `started` in its header"
+    return "" if made.count else "no value in it can be published"
+
+
+def _told(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What the pages tell of a machine when it is pointed at, as HTML."""
+    return {said: site.plain(str(facts[name])) for said, name in _TOLD.items() if name in facts}
+
+
+def _nothing(reading: Reading, year: _Year) -> str:
+    faults = [*reading.broken, *year.unfit, *(f"{count} × {why}" for why, count in year.left_out.items())]
+    said = f": {'; '.join(faults[:3])}" if faults else ""
+    return f"{reading.folder}: expected nights to publish; got none{said}; keep one with archbench history keep"
+
+
+@contextlib.contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A new folder that becomes ``out`` if all goes well.
+
+    Raises: PagesError for a folder that nothing was published into before, and that is not empty.
+    """
+    if out.exists() and not (out / MARK).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise PagesError(f"{out}: expected a new folder or one with pages; got other files: name another with --out")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise PagesError(f"{out}: cannot be written: {error.strerror}; name another folder with --out") from None
+    try:
+        new = beside / "new"
+        new.mkdir()
+        (new / MARK).touch()
+        (new / "results").mkdir()
+        yield new
+        if out.exists():
+            out.replace(beside / "old")
+        new.replace(out)
+    finally:
+        shutil.rmtree(beside)

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test test-slow test-cuda lint race race-accuracy race-noise race-memory race-report variant-distances clean help
+.PHONY: bench test test-slow test-cuda lint race race-accuracy race-noise race-memory race-report race-history simulate-nights variant-distances clean help
 
 bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
 	$(BIN)/pytest --archbench --device=cpu
@@ -38,6 +38,12 @@ race-memory: $(INSTALLED) ## peak host memory: how well it repeats, and against 
 
 variant-distances: $(INSTALLED) ## how far float16, bfloat16 and channels-last are off float32, for every packaged network
 	$(BIN)/python tools/variant_distances.py
+
+race-history: $(INSTALLED) ## a year of a thousand networks: kept, judged and published; 5 minutes
+	$(BIN)/python tools/race_history.py
+
+simulate-nights: $(INSTALLED) ## planted steps and drift in thirty nights: what is reported when, and how many false alarms
+	$(BIN)/python tools/simulate_nights.py
 
 race-report: $(INSTALLED) ## how long the report of a large run takes, and how large its page is
 	$(BIN)/python tools/race_report.py

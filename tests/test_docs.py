@@ -30,7 +30,7 @@ def commands(page: Path) -> bool:
 
 LONG = {
     *("first-run", "pull-request", "own-network", "own-past", "report", "comparing", "choosing"),
-    *("variants", "accuracy", "training"),
+    *("variants", "accuracy", "training", "nightly"),
 }
 """Pages whose commands take half a minute and more."""
 

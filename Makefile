@@ -39,7 +39,8 @@ race-memory: $(INSTALLED) ## peak host memory: how well it repeats, and against 
 variant-distances: $(INSTALLED) ## how far float16, bfloat16 and channels-last are off float32, for every packaged network
 	$(BIN)/python tools/variant_distances.py
 
-race-history: $(INSTALLED) ## a year of a thousand networks: kept, judged and published; 5 minutes
+race-history: $(INSTALLED) ## a year of 1,400 networks: the form it is kept in, judged and published; 10 minutes
+	$(BIN)/python tools/race_store.py
 	$(BIN)/python tools/race_history.py
 
 simulate-nights: $(INSTALLED) ## planted steps and drift in thirty nights: what is reported when, and how many false alarms

@@ -40,6 +40,5 @@ def test_installed_wheel_brings_what_a_checkout_has(installed: Path) -> None:
 
     assert files(installed / "bench_suite/baselines", ".toml") == files(ROOT / "baselines", ".toml")
     for package in ("pytest_archbench", "bench_suite"):
-        assert files(installed / package, ".py") == files(ROOT / package, ".py")
-    assert files(installed / "pytest_archbench", ".j2") == files(ROOT / "pytest_archbench", ".j2")
-    assert files(installed / "pytest_archbench", ".css") == files(ROOT / "pytest_archbench", ".css")
+        for suffix in (".py", ".json", ".j2", ".css", ".js", ".txt"):
+            assert files(installed / package, suffix) == files(ROOT / package, suffix)

@@ -13,6 +13,7 @@ import click
 from pytest_archbench import history, own, sparkline, store
 from pytest_archbench.cli.showing import REPORTS, night_of
 from pytest_archbench.cli.terminal import both, case_name, measured, or_say, printable
+from pytest_archbench.comparing import finite
 from pytest_archbench.files import write_atomically
 from pytest_archbench.history import Past
 from pytest_archbench.levels import unlike
@@ -106,22 +107,29 @@ def _text(path: Path, run: store.Run, yardsticks: Yardsticks) -> str:
     return comment.markdown(run.header, len(past.runs), lines, bouts)
 
 
+def _against(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a journal keeps of the other side that a case was measured against; nothing where there was none."""
+    found = row.get("against")
+    return found if isinstance(found, Mapping) else {}
+
+
 def _is_duel(row: Mapping[str, Any]) -> bool:
     """Whether it was timed in turn with another side, which is another convention than that of a night."""
-    return "log_ratios" in (row.get("against") or {})
+    return "log_ratios" in _against(row)
 
 
 def _bouts(row: Mapping[str, Any]) -> Iterator[Bout]:
     """What a run says of a case against another side, if it was measured against any."""
+    from pytest_archbench.report.cells import number
     from pytest_archbench.report.comment import Bout
 
-    against = row.get("against") or {}
+    against = _against(row)
     name = case_name(key_of(row["architecture"], row["metric"], store.measurement(row).conditions))
+    ratios = against.get("log_ratios")
+    pairs = len(ratios) if isinstance(ratios, list) else None
     for verdict in row["verdicts"]:
-        if against and verdict.get("source") == against.get("side"):
-            ratios = against.get("log_ratios")
-            pairs = len(ratios) if isinstance(ratios, list) else None
-            yield Bout(name, verdict["outcome"], str(against["side"]), verdict.get("change"), pairs)
+        if "side" in against and verdict.get("source") == against["side"]:
+            yield Bout(name, verdict["outcome"], str(against["side"]), number(verdict.get("change")), pairs)
 
 
 def _own(row: Mapping[str, Any]) -> list[Verdict]:
@@ -167,7 +175,7 @@ def _values(usual: Number | None, point: Point) -> tuple[str, str, float | None]
     if usual is None:
         return NOTHING, readable(point.value, point.unit), None
     try:
-        change = relative_change(point.value, usual)
+        change = finite(relative_change(point.value, usual))
     except OverflowError:
         change = None
     return (*both(usual, point.value, point.unit), change)

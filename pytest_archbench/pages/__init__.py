@@ -80,7 +80,7 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
             results.save_machine(folder / "results", machine(device), _told(facts))
         made = results.config(folder, whose.name, whose.address)
         results.save_benchmarks(made, year.shown, year.models)
-        site.publish(made)
+        site.publish(made, {name for name, found in year.shown.items() if found.is_exact})
         told = leaves.changes(year.leaves, partial(project.between, whose.repository), whose.address)
         page = leaves.page(told, whose.name, whose.address)
         (folder / "html" / "night.html").write_text(page, encoding="utf-8", errors="replace")

@@ -48,13 +48,16 @@ TURNED: Mapping[str, Turned] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a metric is published. ``tolerance`` is relative; ``description`` is plain text."""
+    """How a metric is published. ``tolerance`` is relative, ``description`` is plain text, and ``is_exact`` says that
+    any change is a finding.
+    """
 
     name: str
     unit: str
     value: Callable[[Number], Number] = field(compare=False)
     tolerance: float
     description: str
+    is_exact: bool
 
 
 class Place(NamedTuple):
@@ -130,7 +133,7 @@ def shown(metric: Metric) -> Shown | str:
             return f"{metric.name}: it would be published as {name}, which is another metric"
         unit, value, said = turned.unit, turned.value, f"from {metric.name}; less is better"
     described = f"{metric.description or metric.name} ({said})"
-    return Shown(_component(name), UNITS.get(unit, unit), value, metric.tolerance, described)
+    return Shown(_component(name), UNITS.get(unit, unit), value, metric.tolerance, described, metric.better == "equal")
 
 
 def _place(case: Key) -> Place | str:

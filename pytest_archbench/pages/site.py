@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import html
 import io
+import multiprocessing
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,14 @@ from asv import util
 from asv.commands.publish import Publish
 from asv.config import Config
 from asv.console import log
-from asv.graph import Graph
+from asv.graph import Graph, _compute_graph_steps
 from asv.plugins import regressions
 from asv.plugins.git import Git
 
 from pytest_archbench.pages.commits import PagesError, environment
+
+Datum = tuple[int, Any, Any]
+Step = tuple[int, int, float, Any, float]
 
 HERE = Path(__file__).parent
 VENDOR = "vendor"
@@ -50,13 +56,13 @@ _SCRIPTS_END = '<link href="asv.css"'
 _TABS_END = '<li id="nav-li-graphdisplay">'
 
 
-def publish(made: Config) -> None:
+def publish(made: Config, exact: Collection[str]) -> None:
     """Let asv write its pages into ``made.html_dir``, and make them load nothing from elsewhere.
 
-    Raises: PagesError.
+    ``exact``: benchmarks of which each change is a step. Raises: PagesError.
     """
     try:
-        with contextlib.redirect_stdout(io.StringIO()), _hastened() as warnings:
+        with contextlib.redirect_stdout(io.StringIO()), _adapted(exact) as warnings:
             Publish.run(made, pull=False)
     except util.UserError as error:
         raise PagesError(f"asv cannot publish: {error}") from None
@@ -105,36 +111,47 @@ def plain(text: str) -> str:
     return html.escape("".join(sign if sign.isprintable() else " " for sign in text))[:LONGEST]
 
 
-def constant_steps(data: Sequence[tuple[int, Any, Any]]) -> list[tuple[int, int, Any, Any, float]] | None:
-    """The steps of a series (revision, value or None, weight) that has one value throughout, exactly as asv finds them
-    in a hundredth of its time; None for any other series.
+def levels(data: Sequence[Datum]) -> list[Step]:
+    """The stretches of one value in a series of (revision, value or None, weight), as asv describes a step: first
+    revision, the one after the last, level, least value, mean deviation.
     """
-    known = [(revision, value) for revision, value, _ in data if value is not None]
-    if not known or any(value != known[0][1] for _, value in known) or any(weight is not None for *_, weight in data):
-        return None
-    value = known[0][1]
-    return [(known[0][0], known[-1][0] + 1, float(value), value, 0.0)]
+    known = ((revision, value) for revision, value, _ in data if value is not None)
+    stretches = ((value, [revision for revision, _ in same]) for value, same in groupby(known, key=itemgetter(1)))
+    return [(revisions[0], revisions[-1] + 1, float(value), value, 0.0) for value, revisions in stretches]
 
 
-class _Pool:
-    """asv's pool of processes for finding steps, which is not asked about series that never changed."""
+def detect_steps(graph: Graph, pool: Any, exact: Collection[str]) -> None:
+    """Find the steps of a graph's series, in the processes of ``pool`` where that takes a search.
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
-        self.close, self.join, self.terminate = pool.close, pool.join, pool.terminate
+    What asv finds in a series that never changes is known, and finding it takes as long as in one that does. In one
+    whose name is among ``exact`` each change is a step, which asv does not see where it is small.
+    """
+    series = _series(graph)
+    known = [levels(each) for each in series]
+    is_exact = graph.benchmark_name in exact
+    graph._steps = [
+        steps if is_exact or len(steps) < 2 else pool.apply_async(_compute_graph_steps, (each,))
+        for each, steps in zip(series, known, strict=True)
+    ]
 
-    def apply_async(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        steps = constant_steps(*arguments)
-        return self._pool.apply_async(function, arguments) if steps is None else steps
+
+def _series(graph: Graph) -> list[list[Datum]]:
+    """The data of each of a graph's series."""
+    data = graph.get_data()
+    return [
+        [(revision, values[place], weights[place]) for revision, values, weights in data]
+        for place in range(graph.n_series)
+    ]
 
 
 @contextlib.contextmanager
-def _hastened() -> Iterator[list[str]]:
-    """asv with four functions wrapped, no environment of a git that we are called from, and what it warns of: it leaves
+def _adapted(exact: Collection[str]) -> Iterator[list[str]]:
+    """asv with some functions wrapped, no environment of a git that we are called from, and what it warns of: it leaves
     out what it cannot read or place, and goes on.
     """
-    pool, data, described, ranges, warn = (
+    pool, steps, data, described, ranges, warn = (
         util.get_multiprocessing_pool,
+        Graph.detect_steps,
         Graph.get_data,
         regressions._GraphDataFilter.get_graph_data,
         Git.get_hashes_from_range,
@@ -151,13 +168,15 @@ def _hastened() -> Iterator[list[str]]:
     try:
         for name in before.keys() - environment().keys():
             del os.environ[name]
-        util.get_multiprocessing_pool = lambda parallel=None: _Pool(pool(parallel))
+        # asv forks, which a process that has threads by now must not do
+        util.get_multiprocessing_pool = multiprocessing.get_context("forkserver").Pool
+        Graph.detect_steps = lambda graph, pool: detect_steps(graph, pool, exact)
         regressions._GraphDataFilter.get_graph_data = with_machine
         Graph.get_data, Git.get_hashes_from_range = cache(data), cache(ranges)
         log.warning = lambda said, *_: warnings.append(said)
         yield warnings
     finally:
         os.environ.update(before)
-        util.get_multiprocessing_pool, Graph.get_data = pool, data
+        util.get_multiprocessing_pool, Graph.detect_steps, Graph.get_data = pool, steps, data
         regressions._GraphDataFilter.get_graph_data = described
         Git.get_hashes_from_range, log.warning = ranges, warn

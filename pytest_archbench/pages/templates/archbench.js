@@ -29,7 +29,7 @@ $(document).ready(function () {
             return body;
         }
         var input = $('<input type="search" class="form-control input-sm"/>');
-        input.attr({placeholder: 'search ' + values.length, 'aria-label': 'search ' + heading}).val(asked[heading] || '');
+        input.attr({placeholder: 'search ' + values.length, 'aria-label': 'search ' + heading}).val(asked[heading] || '').css('padding', '2px 6px');
         function narrow() {
             var words = (asked[heading] = input.val()).toLowerCase().split(/\s+/);
             body.find('.btn').each(function () {

@@ -105,7 +105,7 @@ def _table(lines: Sequence[Line], share: int) -> list[str]:
         return []
     rows = [
         _row(
-            f"**{WORDS[line.word]}**", code(line.name), escaped(line.usual), escaped(line.now), _change(line.change),
+            f"**{line.word}**", code(line.name), escaped(line.usual), escaped(line.now), _change(line.change),
             code(line.nights) if line.nights else "–",
         )
         for line in lines
@@ -120,7 +120,7 @@ def _in_turn(bouts: Sequence[Bout]) -> list[str]:
         return []
     rows = [
         _row(
-            f"**{WORDS[each.word]}**", code(each.name), sentence(each.side), _change(each.change),
+            f"**{each.word}**", code(each.name), sentence(each.side), _change(each.change),
             "–" if each.pairs is None else str(each.pairs),
         )
         for each in bouts

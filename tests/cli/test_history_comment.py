@@ -63,12 +63,10 @@ def test_it_says_what_changed_the_worst_first(tmp_path: Path) -> None:
     ]
     assert said[5:7] == HEAD
     assert said[7] == "| **failed** | `resnet18 peak_memory cpu bs1` | 1.000 MiB | – | – | `▅▅▅▅▅▅▅▅▅▅` |"
-    assert said[8].startswith("| **worse** | `resnet18 latency cpu bs1` | 40.")
+    assert said[8].startswith("| **regressed** | `resnet18 latency cpu bs1` | 40.")
     assert said[8].endswith("█` |")
     assert "| 80.00 ms | +" in said[8]
-    assert said[9] == (
-        "| **with another count** | `resnet18 macs cpu bs1` | 1.000 kMAC | 1.250 kMAC | +25.0 % | `▁▁▁▁▁▁▁▁▁▁█` |"
-    )
+    assert said[9] == ("| **deviates** | `resnet18 macs cpu bs1` | 1.000 kMAC | 1.250 kMAC | +25.0 % | `▁▁▁▁▁▁▁▁▁▁█` |")
     why = said[11:18]
     assert why[:3] == ["<details><summary>Why (3)</summary>", "", "- resnet18 peak_memory cpu bs1: no room"]
     assert why[3].startswith("- resnet18 latency: 80.00 ms, regressed (+")
@@ -76,8 +74,8 @@ def test_it_says_what_changed_the_worst_first(tmp_path: Path) -> None:
         "<details><summary>The others (2)</summary>",
         "",
         *HEAD,
-        "| **without history** | `resnet18 energy cpu bs1` | – | 500.0 mJ | – | – |",
-        "| **unchanged** | `resnet18 params cpu bs1` | 7 | 7 | +0.0 % | `▅▅▅▅▅▅▅▅▅▅▅` |",
+        "| **no baseline** | `resnet18 energy cpu bs1` | – | 500.0 mJ | – | – |",
+        "| **passed** | `resnet18 params cpu bs1` | 7 | 7 | +0.0 % | `▅▅▅▅▅▅▅▅▅▅▅` |",
         "",
     ]
     assert said[-1] == "</details>"
@@ -130,8 +128,8 @@ def test_what_was_measured_in_turn_stands_beside_it(tmp_path: Path) -> None:
     assert said[place + 2 : place + 6] == [
         "| | case | against | change | pairs |",
         "| --- | --- | --- | ---: | ---: |",
-        "| **worse** | `resnet18 latency cpu bs1` | main (abc) | +10.5 % | 7 |",
-        "| **unchanged** | `resnet18 macs cpu bs1` | main (abc) | +0.0 % | – |",
+        "| **regressed** | `resnet18 latency cpu bs1` | main (abc) | +10.5 % | 7 |",
+        "| **passed** | `resnet18 macs cpu bs1` | main (abc) | +0.0 % | – |",
     ]
 
 
@@ -240,6 +238,6 @@ def test_no_name_breaks_out_of_its_cell(name: str, reason: str, word: str) -> No
 
 def test_what_a_name_holds_is_shown_as_it_is() -> None:
     said = markdown({"run": "a`b"}, 1, [line("<b>|@x", "regressed", "<img> @x [a](b)")], [])
-    assert "| **worse** | `<b>\\|@x` | 1 ms | 2 ms | +100.0 % |" in said
+    assert "| **regressed** | `<b>\\|@x` | 1 ms | 2 ms | +100.0 % |" in said
     assert "- &lt;img&gt; @\u200bx \\[a\\](b)" in said
     assert "Run `` a`b ``, commit `unknown`, beside 1 earlier run." in said

@@ -30,6 +30,10 @@ DONE = (0, 1)
 """Exit codes of a run that measured all it was asked for: nothing failed, or something did."""
 WINDOW = 60
 """Nights in which changes are looked for that no single night shows."""
+LASTING = 7
+"""Nights that both levels of a step must have before it is an alarm: in fewer any bad week of a noisy series is one."""
+PER_NIGHT = 0.05
+"""False alarms a night, on expectation, that steps in all series of a history may raise together."""
 FIRST = 5
 """Nights from which a drift is measured where no run is promoted: the first that are kept."""
 USUAL = ("--archbench-processes=5",)
@@ -131,8 +135,10 @@ def crept(past: Past, cases: Iterable[Key], promoted: Mapping[Key, Point]) -> It
     """What no single night shows: steps within the noise of a night that have lasted, and slow drift, for the worse.
 
     Of ``past`` the first nights tell where a drift began, unless a run is promoted; steps are looked for in the last
-    ``WINDOW`` runs, from the promoted one on.
+    ``WINDOW`` runs, from the promoted one on. A step must have lasted and be as unlikely as the number of series and of
+    the nights on which it might have been asks for.
     """
+    noisy = max(1, past.noisy)
     for case in cases:
         series = past.series.get(case, ())
         metric = METRICS[case[1]]
@@ -141,7 +147,8 @@ def crept(past: Past, cases: Iterable[Key], promoted: Mapping[Key, Point]) -> It
         origin = promoted.get(case) or _origin(series, metric)
         recent = _since(series[-WINDOW:], promoted.get(case))
         found = trend.changes(recent, metric, origin)
-        if change := next((each for each in reversed(found) if _counts(each, recent, metric)), None):
+        chance = PER_NIGHT / (noisy * len(recent))
+        if change := next((each for each in reversed(found) if _counts(each, recent, metric, chance)), None):
             yield Alarm(change.kind, case, change.since, change.before, change.reason)
 
 
@@ -159,13 +166,16 @@ def _since(recent: Sequence[Point], promoted: Point | None) -> Sequence[Point]:
     return recent[at:]
 
 
-def _counts(change: trend.Change, recent: Sequence[Point], metric: Metric) -> bool:
-    """Whether a change is for the worse, beyond what goes unremarked, and has not been undone since."""
+def _counts(change: trend.Change, recent: Sequence[Point], metric: Metric, chance: float) -> bool:
+    """Whether a change is for the worse, beyond what goes unremarked and what noise does, and has not been undone."""
     worse = change.change if metric.better == "lower" else -change.change
     if worse <= metric.tolerance:
         return False
+    if change.kind == "drift":
+        return True
     later = [step for step in trend.steps(recent, metric) if step.since.started > change.since.started]
-    return change.kind == "drift" or all((step.change < 0) == (change.change < 0) for step in later)
+    undone = any((step.change < 0) != (change.change < 0) for step in later)
+    return min(change.runs) >= LASTING and change.chance < chance and not undone
 
 
 def keep(journal: Path, name: str, folder: Path) -> Night:

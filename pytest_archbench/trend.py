@@ -59,7 +59,8 @@ Levels = list[float]
 class Change:
     """Where a series changed: ``before`` is the last run of the old level, ``since`` the first of the new one, so that
     what changed it lies in the commits ``before.commit..since.commit``. ``change`` is relative to the old level, and
-    infinite where that was 0.
+    infinite where that was 0. Of a measured step ``runs`` are those of the old level and of the new one, and ``chance``
+    is Student's, one-sided, of as large a difference at a place between two runs that was chosen beforehand.
     """
 
     kind: Literal["step", "drift"]
@@ -67,6 +68,8 @@ class Change:
     since: Point
     before: Point
     reason: str
+    runs: tuple[int, int] = (0, 0)
+    chance: float = 0.0
 
 
 def changes(points: Sequence[Point], metric: Metric, reference: Point | None = None) -> list[Change]:
@@ -122,7 +125,24 @@ def _measured_step(stretch: Sequence[Point], logs: Levels, borders: Sequence[int
         f"{since.subject} is {_direction(change, metric)} by {relative(change)} since run {since.run}: "
         f"{end - border} runs against {border - start} before, {_commits(before, since)}"
     )
-    return Change("step", change, since, before, reason)
+    levels = (logs[start:border], logs[border:end])
+    return Change("step", change, since, before, reason, (border - start, end - border), _chance(*levels))
+
+
+def _chance(before: Levels, since: Levels) -> float:
+    """Of medians as far apart in noise of the scatter that both levels have about their means."""
+    from scipy.stats import t
+
+    runs = len(before) + len(since)
+    scatter = math.sqrt((_squares(before) + _squares(since)) / (runs - 2))
+    rise = abs(statistics.median(since) - statistics.median(before))
+    if scatter == 0:
+        return 0.0
+    return float(t.sf(rise / scatter * math.sqrt(len(before) * len(since) / runs), runs - 2))
+
+
+def _squares(level: Levels) -> float:
+    return statistics.pvariance(level) * len(level)
 
 
 def _borders(logs: Levels, least: float) -> list[int]:
@@ -204,7 +224,7 @@ def _rise(logs: Levels, start: int, border: int, end: int) -> float:
 def _cost(logs: Levels, borders: Sequence[int]) -> float:
     """The squares that levels leave unexplained."""
     parts = [logs[start:end] for start, end in pairwise(borders)]
-    return sum(statistics.pvariance(part) * len(part) for part in parts)
+    return sum(map(_squares, parts))
 
 
 def _cost_of_slope(logs: Levels) -> float:

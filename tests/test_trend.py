@@ -57,6 +57,18 @@ def test_a_planted_step_has_its_size_its_commits_and_its_sentence() -> None:
     assert step.reason.endswith(" since run r60: 30 runs against 60 before, commits c59..c60")
 
 
+def test_a_steps_chance_is_students() -> None:
+    """Two levels of three runs at -a, 0 and a about their means, ten a apart: t = 10 √(3·3/6), four degrees of freedom."""
+    a = 0.01
+    (step,) = steps(history([math.exp(level + off) for level in (0, 10 * a) for off in (-a, 0, a)]), LATENCY)
+    t = 10 * math.sqrt(1.5)
+    tail = 1 / 2 - 3 / 8 * t / math.sqrt(1 + t**2 / 4) * (1 - t**2 / 12 / (1 + t**2 / 4))
+    assert step.runs == (3, 3)
+    assert step.chance == pytest.approx(tail, rel=1e-6)
+    (sure,) = steps(history([1.0] * 3 + [2.0] * 4), LATENCY)
+    assert (sure.runs, sure.chance) == ((3, 4), 0.0)
+
+
 @pytest.mark.parametrize(
     ("size", "after", "near", "exact"),
     # of 100 series: how many have the step within a night of its place, and at its very place

@@ -122,9 +122,9 @@ def test_a_step_too_small_for_one_night_alarms_once_it_has_lasted(nights: Nights
     scatter = (0, 0.02, -0.02, 0.01, -0.01, 0.02, -0.02, 0, 0.015, -0.015)
     others = [timed(name=f"other{place}") for place in range(100)]
     kinds = []
-    for day in range(26):
+    for day in range(40):
         pace = (1.055 if day >= 20 else 1) * (1 + scatter[day % 10])
-        found = nights.take(day, timed(pace), *(others if day < 25 else ()))
+        found = nights.take(day, timed(pace), *(others if day < 39 else ()))
         kinds.append("step" if "**step** `net latency" in found.output else found.exit_code)
     assert kinds[:21] == [0] * 21
     assert kinds[-1] == "step"

@@ -58,7 +58,7 @@ def test_a_planted_step_has_its_size_its_commits_and_its_sentence() -> None:
 
 
 def test_a_steps_chance_is_students() -> None:
-    """Two levels of three runs at -a, 0 and a about their means, ten a apart: t = 10 √(3·3/6), four degrees of freedom."""
+    """Two levels of three runs at -a, 0 and a about their means, 10 a apart: t = 10 √(3·3/6), 4 degrees of freedom."""
     a = 0.01
     (step,) = steps(history([math.exp(level + off) for level in (0, 10 * a) for off in (-a, 0, a)]), LATENCY)
     t = 10 * math.sqrt(1.5)

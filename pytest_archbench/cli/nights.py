@@ -11,12 +11,11 @@ from typing import Any
 import click
 from filelock import FileLock, Timeout
 
-from pytest_archbench import blame, history, nightly, own, store
+from pytest_archbench import history, nightly, own, store
 from pytest_archbench.cli.publishing import publish, renamed_devices
-from pytest_archbench.cli.terminal import case_name, number, or_say, printable
+from pytest_archbench.cli.terminal import case_name, number, or_say, printable, who
 from pytest_archbench.files import as_file, write_atomically
 from pytest_archbench.nightly import Alarm, NightFailed
-from pytest_archbench.report.text import code, escaped
 
 SUMMARY = "nightly.md"
 MOST = 30
@@ -141,27 +140,19 @@ def _published(context: click.Context, **asked: Any) -> int:
 
 def _summary(name: str, alarms: Sequence[Alarm], cases: int, repository: Path) -> Iterator[str]:
     """Markdown for the page of a job."""
+    from pytest_archbench.report.text import code, escaped  # the report draws, which is slow to import
+
     yield f"# Night {name}: {number(len(alarms), 'alarm') if alarms else 'no alarm'} in {number(cases, 'case')}"
     for alarm in alarms[:MOST]:
         yield ""
         yield f"- **{alarm.kind}** {code(case_name(alarm.case))}: {escaped(alarm.reason)}"
-        yield from (f"  - {escaped(line)}" for line in _who(alarm, repository))
+        if alarm.before is not None:
+            told = who(repository, alarm.before, alarm.since)
+            yield from (f"  {line[: -len(line.lstrip())]}- {escaped(line.lstrip())}" for line in told)
     if len(alarms) > MOST:
         yield f"\nand {len(alarms) - MOST} more"
     if alarms:
         yield "\nA change that is meant is accepted with `archbench promote`; until then no night is judged by it."
-
-
-def _who(alarm: Alarm, repository: Path) -> list[str]:
-    """Who changed what between the last good run and the first bad one, or why that is not known."""
-    if alarm.before is None:
-        return []
-    try:
-        found = blame.between(repository, alarm.before.commit, alarm.since.commit)
-    except blame.NoCommits as error:
-        return [str(error)]
-    told = [f"{commit.name[:7]} {commit.author}, {commit.day}: {commit.subject}" for commit in found.commits]
-    return told + ([f"and {found.count - len(told)} more"] if found.count > len(told) else [])
 
 
 COMMANDS = (nightly_,)

@@ -14,9 +14,8 @@ from typing import Any
 
 import click
 
-from pytest_archbench import blame, history, own, sparkline, trend
-from pytest_archbench.blame import NoCommits
-from pytest_archbench.cli.terminal import both, changed, number, or_say, printable
+from pytest_archbench import history, own, sparkline, trend
+from pytest_archbench.cli.terminal import INDENT, both, changed, number, or_say, printable, who
 from pytest_archbench.ledger import facts
 from pytest_archbench.levels import differing
 from pytest_archbench.points import Key
@@ -25,11 +24,8 @@ from pytest_archbench.registry import METRICS, UnknownName, near
 from pytest_archbench.units import readable, relative
 
 REPORTS = Path("reports")
-INDENT = "  "
 FACTS = 6
 """How many differing facts are told one by one; the others are counted."""
-SUBJECT = 100
-"""Characters of a commit's subject that are told."""
 NARROWEST = 20
 """Columns that a terminal has at least, whatever it says."""
 PLAIN = "eager"
@@ -215,7 +211,7 @@ def _change(album: Album, case: Key, change: trend.Change, repository: Path) -> 
     before, since = change.before, change.since
     runs = f"from run {before.run} of {_day(before)} to run {since.run} of {_day(since)}"
     yield f"{change.kind} {_size(change, METRICS[case[1]])} {runs}"
-    yield from (f"{INDENT}{printable(line)}" for line in _who(repository, before, since))
+    yield from (f"{INDENT}{printable(line)}" for line in who(repository, before, since))
     there, here = album.facts(case, before), album.facts(case, since)
     unclean = [each.run for each, told in ((before, there), (since, here)) if told.pop("dirty") is True]
     if unclean:
@@ -229,24 +225,6 @@ def _size(change: trend.Change, metric: Metric) -> str:
     if metric.better == "equal":
         return changed(change.before.value, change.since.value, change.since.unit)
     return f"{'worse' if (change.change > 0) == (metric.better == 'lower') else 'better'} by {relative(change.change)}"
-
-
-def _who(repository: Path, before: Point, since: Point) -> Iterator[str]:
-    """The commits between two runs, or why they are not known."""
-    try:
-        found = blame.between(repository, before.commit, since.commit)
-    except NoCommits as error:
-        yield str(error)
-        return
-    span = f"{before.commit[: blame.SHORT]}..{since.commit[: blame.SHORT]}"
-    yield f"{number(found.count, 'commit')} in {span}" + (":" if found.commits else "")
-    for each in found.commits:
-        subject = textwrap.shorten(each.subject, SUBJECT, placeholder=" ...")
-        yield f"{INDENT}{each.day}  {each.name[: blame.SHORT]}  {each.author}: {subject}"
-    if more := found.count - len(found.commits):
-        yield f"{INDENT}and {more} before"
-    if found.undone:
-        yield f"and {number(found.undone, 'commit')} of the earlier run {'is' if found.undone == 1 else 'are'} gone"
 
 
 def _told(differs: Sequence[tuple[str, Any, Any]]) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from pytest_archbench import outputs, own, plan, store
+from pytest_archbench import blame, outputs, own, plan, store
 from pytest_archbench.baselines import Published
 from pytest_archbench.points import Key
-from pytest_archbench.records import Number
+from pytest_archbench.records import Number, Point
 from pytest_archbench.registry import UnknownName, near
 from pytest_archbench.units import readable, relative, relative_change
 
 T = TypeVar("T")
+
+INDENT = "  "
+SUBJECT = 100
+"""Characters of a commit's subject that are told."""
 
 PAGE = "index.html"
 """What a folder has that a report was drawn into."""
@@ -75,6 +80,24 @@ def both(before: Number, after: Number, unit: str) -> tuple[str, str]:
 def changed(before: Number, after: Number, unit: str) -> str:
     """``38.10 ms -> 41.20 ms (+8.1 %)``"""
     return f"{' -> '.join(both(before, after, unit))} ({relative(relative_change(after, before))})"
+
+
+def who(repository: Path, before: Point, since: Point) -> Iterator[str]:
+    """The commits between two runs, or why they are not known."""
+    try:
+        found = blame.between(repository, before.commit, since.commit)
+    except blame.NoCommits as error:
+        yield str(error)
+        return
+    span = f"{before.commit[: blame.SHORT]}..{since.commit[: blame.SHORT]}"
+    yield f"{number(found.count, 'commit')} in {span}" + (":" if found.commits else "")
+    for each in found.commits:
+        subject = textwrap.shorten(each.subject, SUBJECT, placeholder=" ...")
+        yield f"{INDENT}{each.day}  {each.name[: blame.SHORT]}  {each.author}: {subject}"
+    if more := found.count - len(found.commits):
+        yield f"{INDENT}and {more} before"
+    if found.undone:
+        yield f"and {number(found.undone, 'commit')} of the earlier run {'is' if found.undone == 1 else 'are'} gone"
 
 
 def number(count: int, noun: str, plural: str = "") -> str:

@@ -152,8 +152,8 @@ def test_who_did_it_is_told_where_the_repository_knows(nights: Nights, tmp_path:
         commits.append(subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip())
     nights.take(0, counted(), commit=commits[0])
     found = nights.take(1, counted(11), commit=commits[1], more=("--no-pages", f"--repository={tmp_path}"))
-    assert f"  - {commits[1][:7]} Ada, " in found.output
-    assert ": Wider &lt;b&gt;" in found.output
+    assert "  - 1 commit in " in found.output
+    assert f"  {commits[1][:7]}  Ada: Wider &lt;b&gt;" in found.output
     assert "Unrelated" not in found.output
 
 

@@ -26,8 +26,10 @@ UNITS = {"s": "seconds", "B": "bytes"}
 """The names by which asv knows units that it scales when it prints them."""
 
 _WORD = re.compile(r"[\w-]+")
-_ESCAPED = frozenset("<>&\"'\\()`")
-"""Signs that asv's pages put into HTML as they are, or take for the end of a name."""
+_MARKUP = frozenset("<>&\"'\\`")
+"""Signs that asv's pages put into HTML as they are, or take for the end of a value."""
+_ENDING = frozenset("()")
+"""Signs by which they find the end of a benchmark's name."""
 
 
 class Turned(NamedTuple):
@@ -114,7 +116,7 @@ def machine(device: str) -> str:
 
 def model(architecture: str) -> str:
     """A network's name as a value of the parameter, which asv prints as HTML in its legend."""
-    return architecture if _fits(architecture) else as_file(f"model {architecture}")
+    return architecture if _fits(architecture) and not _ENDING & {*architecture} else as_file(f"model {architecture}")
 
 
 def shown(metric: Metric) -> Shown | str:
@@ -169,7 +171,7 @@ def _turned_name(name: str, turned: Turned) -> str:
 
 
 def _fits(name: str) -> bool:
-    return len(name.encode("utf-8", "surrogatepass")) <= LONGEST and name.isprintable() and not _ESCAPED & {*name}
+    return len(name.encode("utf-8", "surrogatepass")) <= LONGEST and name.isprintable() and not _MARKUP & {*name}
 
 
 def _component(name: str) -> str:

@@ -52,9 +52,9 @@ NOTHING = "–"
     help=f"Folder of promoted baselines, by which a case is judged that the run did not (default: {own.FOLDER}).",
 )
 def comment(run: Path, folder: Path, out: Path | None, baselines: Path | None) -> None:
-    """Write a pull request's comment about a run: what changed against its own past.
+    """Write a pull request's comment about a run.
 
-    RUN is a journal or its folder. Its own verdicts count; of a case that it did not judge by its past, those that the
+    It tells what changed against the run's own past. RUN is a journal or its folder. Its own verdicts count; of a case that it did not judge by its past, those that the
     history and the promoted runs give now. Runs that started after it are left out.
     """
     found = or_say(lambda: measured(run))

@@ -64,9 +64,9 @@ def nightly_(
     renamed: tuple[str, ...],
     arguments: tuple[str, ...],
 ) -> None:
-    """Measure a night, judge it by the nights before, keep it, and publish the history.
+    """Measure, judge, keep and publish a night.
 
-    Exits with 0 where nothing became worse, 1 on an alarm or where anything failed in the run, and with pytest's own
+    It is judged by the nights before. Exits with 0 where nothing became worse, 1 on an alarm or where anything failed in the run, and with pytest's own
     code where the run ended early; then the history is as it was.
     """
     name = name or f"{datetime.now(timezone.utc):%Y-%m-%d}"

@@ -131,9 +131,9 @@ def show(
     model: str, metric: str, folder: Path, device: str, batch_size: str, variant: str, last: int, repository: Path,
     baselines: Path | None,
 ) -> None:  # fmt: skip
-    """Show the history of a network: each series as a line of signs, and below it what changed it last.
+    """Show the history of a network.
 
-    MODEL and METRIC are names or globs. Each sign is a night, the higher the larger the value; a dot is a night without
+    Each series is a line of signs, and below it stands what changed it last. MODEL and METRIC are names or globs. Each sign is a night, the higher the larger the value; a dot is a night without
     one, a bar stands where nights do not compare, ! below one that raised an alarm, ? below one that is in doubt.
     """
     reading = or_say(lambda: history.opened(folder))

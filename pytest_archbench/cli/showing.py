@@ -133,8 +133,9 @@ def show(
 ) -> None:  # fmt: skip
     """Show the history of a network.
 
-    Each series is a line of signs, and below it stands what changed it last. MODEL and METRIC are names or globs. Each sign is a night, the higher the larger the value; a dot is a night without
-    one, a bar stands where nights do not compare, ! below one that raised an alarm, ? below one that is in doubt.
+    Each series is a line of signs, and below it stands what changed it last. MODEL and METRIC are names or globs. Each
+    sign is a night, the higher the larger the value; a dot is a night without one, a bar stands where nights do not
+    compare, ! below one that raised an alarm, ? below one that is in doubt.
     """
     reading = or_say(lambda: history.opened(folder))
     promoted = or_say(lambda: own.read(baselines or own.FOLDER))

@@ -64,7 +64,7 @@ def publish(
         click.echo(f"left out: {printable(line)}", err=True)
     for line in made.remarks:
         click.echo(printable(line), err=True)
-    counts = f"{number(made.nights, 'night')}, {made.series:,} series, {made.values:,} values"
+    counts = f"{number(made.nights, 'night')}, {made.series:,} series, {made.values:,} value{'s' * (made.values != 1)}"
     click.echo(f"{click.format_filename(made.html)}: {counts}")
 
 

@@ -156,7 +156,7 @@ def _told(facts: Mapping[str, Any]) -> dict[str, str]:
 def _nothing(reading: Reading, year: _Year) -> str:
     faults = [*reading.broken, *year.unfit, *(f"{count} × {why}" for why, count in year.left_out.items())]
     said = f": {'; '.join(faults[:3])}" if faults else ""
-    return f"{reading.folder}: expected nights to publish; got none{said}; keep one with archbench history keep"
+    return f"{reading.folder}: expected nights to publish; got none{said}; measure one with archbench nightly"
 
 
 @contextlib.contextmanager

@@ -50,7 +50,21 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(out: Path) -> Iterator[str]:
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two machines whose nights alternate; one becomes slower at its sixth, which is the eleventh of all."""
+    folder = tmp_path_factory.mktemp("two")
+    for number in range(1, 21):
+        told = header(number)
+        seconds = 1.5 if number % 2 and number >= 11 else 1.0
+        device = "cpu" if number % 2 else "orin"
+        keep(folder / "history", told, [point("a", "latency", seconds + number % 5 / 500, told, device=device)])
+    publish(folder / "history", folder / "pages")
+    return folder / "pages"
+
+
+@pytest.fixture(scope="module")
+def address(out: Path, two: Path) -> Iterator[str]:
+    shutil.copytree(two / "html", out / "html/two")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(out / "html")))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -103,7 +117,7 @@ def test_the_list_has_the_series_of_a_machine_with_the_last_change(visit: Open) 
     rows = {text.split("\t")[0]: text.split("\t")[1:] for text in tab.locator("tbody tr").all_inner_texts()}
     assert len(rows) == 90 + 1, "the network that another machine has measured has an empty row"
     assert rows["top1_error.bs1 ('net07')"][0] == "40.00 %"
-    assert rows["macs.bs1 ('net05')"][:2] == ["6 GMAC", "+0.0% (+1 kMAC)"]
+    assert rows["macs.bs1 ('net05')"][:2] == ["6,000,001,042 MAC", "+0.0% (+1,000 MAC)"]
     assert rows["latency.bs1 ('net11')"][1].startswith("\N{MINUS SIGN}")
     assert tab.locator("td.positive-change").count() == 2
 
@@ -111,9 +125,13 @@ def test_the_list_has_the_series_of_a_machine_with_the_last_change(visit: Open) 
 def test_the_list_can_be_sorted_by_change(visit: Open) -> None:
     tab = visit("index.html#/summarylist?machine=cpu")
     head = tab.locator("#summarylist-body th", has_text="Recent change")
+    first = tab.locator("#summarylist-body tbody tr").first
     head.click()
+    tab.wait_for_function("location.hash.endsWith('sort=2&dir=asc')")
+    assert "net11" in first.inner_text()
     head.click()
-    assert "net07" in tab.locator("#summarylist-body tbody tr").first.inner_text()
+    tab.wait_for_function("location.hash.endsWith('sort=2&dir=desc')")
+    assert "net07" in first.inner_text()
 
 
 def test_regressions_lead_to_their_night(visit: Open, out: Path) -> None:
@@ -128,6 +146,15 @@ def test_regressions_lead_to_their_night(visit: Open, out: Path) -> None:
     assert "Judged worse than its own past: 1" in shown
     assert tab.locator("section:visible").count() == 1
     assert not tab.locator("#nights").is_visible()
+
+
+def test_a_range_of_commits_leads_to_the_later_night(visit: Open, two: Path) -> None:
+    """Between two nights of a machine lies one of another; asv's pages link a range to github.com alone."""
+    tab = visit("two/index.html#/regressions")
+    tab.locator("#regressions-body a", has_text=f"{night(two, 8)}..{night(two, 10)}").click()
+    tab.wait_for_selector("section.shown")
+    assert tab.locator("section.shown h1").inner_text() == "2026-01-11 03:00 UTC"
+    assert "cpu since 2026-01-09 03:00" in tab.locator("section.shown").inner_text()
 
 
 def test_a_regression_leads_to_its_graph(visit: Open) -> None:
@@ -165,6 +192,14 @@ def test_a_click_on_a_point_opens_its_night(visit: Open, out: Path) -> None:
     assert page.locator("section.shown h1").inner_text().endswith("UTC")
 
 
+def test_an_axis_tells_its_ticks_apart(visit: Open) -> None:
+    tab = visit("index.html#macs.bs1?machine=cpu&p-model='net05'&y-axis-scale=zoom")
+    tab.wait_for_selector("#main-graph .flot-y-axis .tickLabel")
+    ticks = tab.locator("#main-graph .flot-y-axis .tickLabel").all_inner_texts()
+    assert "6.0000005 G" in ticks
+    assert len(ticks) == len({*ticks}) > 3
+
+
 def test_networks_are_found_by_a_search(visit: Open) -> None:
     tab = visit("index.html#latency.bs1?machine=cpu")
     panel = tab.locator("#graphdisplay-navigation-params .panel", has_text="model").last
@@ -192,6 +227,7 @@ def test_the_page_of_nights_lists_them_and_knows_an_address_that_is_none(visit: 
     tab = visit("night.html")
     assert tab.locator("#nights tr").count() == 1 + 28
     tab.locator("#nights a").nth(3).click()
+    tab.wait_for_selector("section.shown")
     assert tab.locator("section.shown").count() == 1
     tab.evaluate("location.hash = 'abc'")
     tab.wait_for_selector("#unknown.shown")

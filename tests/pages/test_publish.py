@@ -210,7 +210,7 @@ def test_what_asv_would_leave_out_without_a_word_is_an_error(tmp_path: Path, mon
 
 def test_an_empty_folder_has_nothing_to_publish(tmp_path: Path) -> None:
     (tmp_path / "history").mkdir()
-    with pytest.raises(PagesError, match=r"history: expected nights to publish; got none; keep one"):
+    with pytest.raises(PagesError, match=r"history: expected nights to publish; got none; measure one"):
         publish(tmp_path / "history", tmp_path / "pages")
 
 

@@ -6,19 +6,46 @@ $(document).ready(function () {
     var SEARCHED = 20;    // values of a parameter from which on a search is offered
     var PREFIXES = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k'], [1, ''], [1e-3, 'm'], [1e-6, 'µ'], [1e-9, 'n']];
 
-    /* Numbers: seconds and bytes as asv has them, fractions in percent, anything else with a prefix and four digits. */
+    function prefix(x) {
+        return PREFIXES.find(function (each) { return Math.abs(x) >= each[0]; }) || [1, ''];
+    }
+
+    function is_ours(unit) {
+        return unit !== 'seconds' && unit !== 'bytes';
+    }
+
+    /* Numbers: seconds and bytes as asv has them, fractions in percent, whole numbers whole, since each unit of a count
+       may matter, anything else with a prefix and four digits. */
     var pretty = $.asv.pretty_unit;
     $.asv.pretty_unit = function (x, unit) {
-        if (unit === 'seconds' || unit === 'bytes' || typeof x !== 'number') {
+        if (!is_ours(unit) || typeof x !== 'number') {
             return pretty(x, unit);
         }
         if (unit === 'fraction') {
             return (100 * x).toFixed(2) + ' %';
         }
-        var scale = PREFIXES.find(function (each) { return Math.abs(x) >= each[0]; }) || [1, ''];
         var name = unit === 'count' ? '' : unit;
+        if (Number.isInteger(x)) {
+            return (x.toLocaleString('en') + ' ' + name).trim();
+        }
+        var scale = prefix(x);
         return (Number((x / scale[0]).toPrecision(4)) + ' ' + scale[1] + name).trim();
     };
+
+    /* An axis: with as many digits as tell its ticks apart. */
+    var plot = $.plot;
+    $.plot = $.extend(function (place, data, options) {
+        var axis = (options || {}).yaxis || {};
+        if (axis.axisLabel && axis.tickFormatter && !axis.transform && axis.axisLabel.indexOf('second') < 0 &&
+                axis.axisLabel.indexOf('byte') < 0) {
+            axis.tickFormatter = function (v, drawn) {
+                var scale = axis.axisLabel === 'fraction' ? [0.01, '%'] : prefix(Math.max(-drawn.min, drawn.max));
+                var digits = Math.max(0, Math.ceil(-Math.log10(drawn.tickSize / scale[0]) - 1e-9));
+                return ((v / scale[0]).toFixed(Math.min(digits, 15)) + ' ' + scale[1]).trim();
+            };
+        }
+        return plot(place, data, options);
+    }, plot);
 
     /* A search above long lists of values; it stays when the list is made anew. */
     var asked = {};

@@ -54,8 +54,9 @@ NOTHING = "–"
 def comment(run: Path, folder: Path, out: Path | None, baselines: Path | None) -> None:
     """Write a pull request's comment about a run.
 
-    It tells what changed against the run's own past. RUN is a journal or its folder. Its own verdicts count; of a case that it did not judge by its past, those that the
-    history and the promoted runs give now. Runs that started after it are left out.
+    It tells what changed against the run's own past. RUN is a journal or its folder. Its own verdicts count; of a case
+    that it did not judge by its past, those that the history and the promoted runs give now. Runs that started after it
+    are left out.
     """
     found = or_say(lambda: measured(run))
     past = or_say(lambda: history.load(folder, str(found.header.get("run")), last=NIGHTS))

@@ -60,6 +60,8 @@ def publish(
         made = pages.publish(reading, out or folder / PAGES, whose, nights)
     except PagesError as error:
         raise click.ClickException(printable(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}; see to it") from None
     for line in made.left_out:
         click.echo(f"left out: {printable(line)}", err=True)
     for line in made.remarks:

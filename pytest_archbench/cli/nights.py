@@ -66,8 +66,8 @@ def nightly_(
 ) -> None:
     """Measure, judge, keep and publish a night.
 
-    It is judged by the nights before. Exits with 0 where nothing became worse, 1 on an alarm or where anything failed in
-    the run, and with pytest's own code where the run ended early; then the history is as it was.
+    It is judged by the nights before. Exits with 0 where nothing became worse, 1 on an alarm or where anything failed
+    in the run, and with pytest's own code where the run ended early; then the history is as it was.
     """
     name = name or f"{datetime.now(timezone.utc):%Y-%m-%d}"
     if journal is not None and arguments:

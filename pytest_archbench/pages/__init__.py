@@ -9,11 +9,13 @@ import contextlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from asv.util import sanitize_filename
 
 from pytest_archbench.chronicle import Case, Entry, entry, remarks
 from pytest_archbench.files import as_file
@@ -64,7 +66,7 @@ class _Year:
     shown: dict[str, Shown]
     left_out: Counter[str]
     unfit: list[str]
-    facts: dict[str, Mapping[str, Any]]
+    machines: dict[str, Mapping[str, Any]]
 
 
 def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Published:
@@ -76,8 +78,9 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
         year = _write_nights(reading, folder, last)
         if not year.leaves:
             raise PagesError(_nothing(reading, year))
-        for device, facts in year.facts.items():
-            results.save_machine(folder / "results", machine(device), _told(facts))
+        _refuse_shared_files(year.machines)
+        for name, facts in year.machines.items():
+            results.save_machine(folder / "results", name, _told(facts))
         made = results.config(folder, whose.name, whose.address)
         results.save_benchmarks(made, year.shown, year.models)
         site.publish(made, {name for name, found in year.shown.items() if found.is_exact})
@@ -108,8 +111,12 @@ def _write_nights(reading: Reading, folder: Path, last: int) -> _Year:
                 year.unfit.append(f"{night.path}: {why}")
                 continue
             year.shown |= made.shown
-            facts = leaves.facts(night, reading.renamed)
-            year.facts |= facts
+            try:
+                facts = leaves.facts(night, reading.renamed)
+            except RecursionError:
+                year.unfit.append(f"{night.path}: its header is nested deeper than any run writes it")
+                continue
+            year.machines |= {machine(device): told for device, told in facts.items() if machine(device) in made.values}
             about = {"run": night.run, "commit": night.header.get("commit"), "dirty": night.header.get("dirty")}
             files = {f"devices/{as_file(device)}.json": about | {"facts": told} for device, told in facts.items()}
             commit = commits.commit(night.started, night.run, files)
@@ -146,6 +153,16 @@ def _unfit(night: Night, made: Sheet) -> str:
     if night.started.year <= FIRST:
         return f"started {night.started.isoformat()}, when the clock was not set: mend `started` in its header"
     return "" if made.count else "no value in it can be published"
+
+
+def _refuse_shared_files(machines: Iterable[str]) -> None:
+    """asv writes the graphs of ``cuda:0`` and ``cuda_0`` into one file. Raises: PagesError."""
+    owners: dict[str, str] = {}
+    for name in sorted(machines):
+        other = owners.setdefault(sanitize_filename(name), name)
+        if other != name:
+            advice = f"rename one, as with --renamed '{name}={name}-2'"
+            raise PagesError(f"devices {other!r} and {name!r} would have their graphs in one file: {advice}")
 
 
 def _told(facts: Mapping[str, Any]) -> dict[str, str]:

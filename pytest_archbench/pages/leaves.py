@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,14 +58,18 @@ class Change:
 
 
 def facts(night: Night, renamed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """By device what the header says of it and of what ran there, by dotted name."""
+    """By device what the header says of it and of what ran there, by dotted name; a list as JSON.
+
+    Raises: RecursionError where the header is nested deeper than any run's.
+    """
     former = {new: old for old, new in renamed.items()}
     told = _object(night.header.get("devices"))
     found = {}
     for device in night.devices:
         own = {**_object(told.get(device, told.get(former.get(device, device))))}
         environment = _object(own.pop("environment", night.header.get("environment")))
-        found[device] = flat(environment) | {f"device.{name}": fact for name, fact in flat(own).items()}
+        whole = flat(environment) | {f"device.{name}": fact for name, fact in flat(own).items()}
+        found[device] = {name: json.dumps(fact) if isinstance(fact, list) else fact for name, fact in whole.items()}
     return found
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -283,6 +287,37 @@ def test_hostile_names_are_published_and_harmless(tmp_path: Path) -> None:
     assert len(index(tmp_path / "pages")["params"]["machine"]) == 4
 
 
+def test_a_device_of_which_nothing_can_be_published_is_no_machine(tmp_path: Path) -> None:
+    told = header(1)
+    keep(tmp_path / "history", told, [point("a", "latency", 1.0, told), point("a", "zeal", 1.0, told, device="cuda")])
+    publish(tmp_path / "history", tmp_path / "pages")
+    assert index(tmp_path / "pages")["machines"].keys() == {"cpu"}
+
+
+def test_two_devices_never_share_a_graph(tmp_path: Path) -> None:
+    told = header(1)
+    keep(tmp_path / "history", told, [point("a", "latency", 1.0, told, device=name) for name in ("cuda:0", "cuda_0")])
+    with pytest.raises(PagesError, match="devices 'cuda:0' and 'cuda_0' would have their graphs in one file: rename"):
+        publish(tmp_path / "history", tmp_path / "pages")
+
+
+def test_a_header_that_is_nested_beyond_reason_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Python 3.12 on JSON is read to a depth at which our own functions cannot follow."""
+
+    def shallow(facts: Mapping[str, Any]) -> dict[str, Any]:
+        if "deep" in facts:
+            raise RecursionError
+        return dict(facts)
+
+    monkeypatch.setattr(pages.leaves, "flat", shallow)
+    for told in (header(1), header(2, environment={"deep": {}})):
+        keep(tmp_path / "history", told, [point("a", "latency", 1.0, told)])
+    made = publish(tmp_path / "history", tmp_path / "pages")
+    assert made.nights == 1
+    (said,) = made.left_out
+    assert said.endswith("night-02.json.gz: its header is nested deeper than any run writes it")
+
+
 def test_a_git_that_we_are_called_from_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hook of git sets where its repository is, and every git that it calls would take that one."""
     project(tmp_path / "project", ["one"])
@@ -327,3 +362,17 @@ def test_only_the_last_nights_of_a_device_are_published(tmp_path: Path) -> None:
     made = pages.publish(history.opened(folder), tmp_path / "pages", Project("x", folder), 2)
     assert made.nights == 2
     assert series(tmp_path / "pages", "latency.bs1") == [[0, [4.0]], [1, [5.0]]]
+
+
+@pytest.mark.slow
+def test_a_year_of_every_network_is_published_in_a_minute_of_two_cores(tmp_path: Path) -> None:
+    """The time itself is for a quiet machine to tell (``make race-history``): here it may take thrice as long."""
+    race = Path(__file__).parents[2] / "tools/race_history.py"
+    done = subprocess.run([sys.executable, str(race)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    seconds = re.search(r"publishing all +([\d.]+) s", done.stdout)
+    megabytes = re.search(r"pages +([\d.]+) MB of 365 nights, 5,600 series", done.stdout)
+    assert seconds is not None, done.stderr
+    assert megabytes is not None, done.stderr
+    assert float(seconds[1]) < 180
+    assert float(megabytes[1]) < 50
+    assert "planted steps found" in done.stdout

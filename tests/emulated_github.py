@@ -132,6 +132,7 @@ class Job:
         machine = {
             "GITHUB_STEP_SUMMARY": str(self.workspace.parent / "summary.md"),
             "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": self.hub.facts["github.repository"],
+            "GITHUB_RUN_ID": self.hub.facts["github.run_id"],
         }  # fmt: skip
         environment = variables(self.workspace.parent / "home", {**machine, **own, **self.variables})
         place = self.workspace / step.get("working-directory", ".")

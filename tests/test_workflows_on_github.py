@@ -32,6 +32,7 @@ def hub(project: Project, tmp_path: Path) -> Hub:
         "github.base_ref": "main",
         "github.token": "a token",
         "github.ref": "refs/pull/7/merge",
+        "github.run_id": "1001",
         "github.run_attempt": "1",
     }
     return Hub(tmp_path, project.bare, facts)
@@ -138,7 +139,7 @@ def outputs(collect: Job) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_nights_on_github(hub: Hub, project: Project) -> None:
-    """One that is good, one with an alarm and without three of its parts, taken twice, and one without any."""
+    """One that is good, one with an alarm of which a part comes late and two do not come, and one without any."""
     hub.facts["github.ref"] = "refs/heads/main"
     text = read(NIGHT)
     project.begin()
@@ -160,7 +161,7 @@ def test_nights_on_github(hub: Hub, project: Project) -> None:
     assert not collect.failed, collect.said
     assert [*collect.outcomes.values()] == ["success"] * len(steps_of(text, "collect"))
     assert "rejected" in collect.said, "the push was too late once"
-    assert [each[:8] for each in project.nights()] == ["Night of", "Elsewher", "The hist"]
+    assert project.nights() == ["Night 1001", "Elsewhere", "The history of nights"]
     past = project.kept()
     assert len(past.runs) == 1
     assert {case[0] for case in past.series} == {"small", "large"}
@@ -172,26 +173,52 @@ def test_nights_on_github(hub: Hub, project: Project) -> None:
     shutil.rmtree(hub.artifact(""))
     shutil.rmtree(hub.site)
     project.commit(small=4, large=8)
+    hub.facts["github.run_id"] = "1002"
     assert measured(hub, text, "cpu", 1).failed, "it has more parameters than in the night before"
     assert measured(hub, text, "cuda", 1).failed, "there is no such device here"
-    for attempt in (2, 3):
-        hub.facts["github.run_attempt"] = str(attempt)
-        collect = hub.run(text, "collect")
-        assert {name for name, outcome in collect.outcomes.items() if outcome != "success"} == {
-            "Judge, keep and publish the night",
-            "Name the parts that did not come",
-        }
-        assert re.findall(r"part (\S+) did not come", collect.said) == ["cpu-2", "cuda-1", "cuda-2"]
-        assert "large params" in collect.summary
-        assert len(project.nights()) == 4
-    assert len(project.kept().runs) == 2
-    assert hub.wanted(text, "deploy", outputs(collect))
+    collect = collected_again(hub, text, 1)
+    assert missing(collect) == ["cpu-2", "cuda-1", "cuda-2"]
+    assert len(project.nights()) == 4
+    assert [len(points) for points in project.kept().series.values()] == [2, 2, 1, 1], "two of large, one of small"
     assert not hub.run(text, "deploy", facts=outputs(collect)).failed
     assert (hub.site / "index.html").exists()
 
+    assert not measured(hub, text, "cpu", 2).failed
+    for attempt in (2, 3):  # the second adds nothing
+        assert missing(collected_again(hub, text, attempt)) == ["cuda-1", "cuda-2"]
+        assert len(project.nights()) == 5
+    past = project.kept()
+    assert len(past.runs) == 2, "what came late is of the same night"
+    assert [len(points) for points in past.series.values()] == [2, 2, 2, 2]
+
     shutil.rmtree(hub.artifact(""))
+    hub.facts["github.run_id"] = "1003"
     collect = hub.run(text, "collect")
     assert collect.outcomes["Make one run of the parts"] == "failure"
-    assert len(re.findall(r"part (\S+) did not come", collect.said)) == 4
-    assert len(project.nights()) == 4
+    assert len(missing(collect)) == 4
+    assert len(project.nights()) == 5
     assert not hub.wanted(text, "deploy", outputs(collect))
+
+    hub.facts["github.ref"] = "refs/pull/7/merge"
+    project.request(small=5, large=8)
+    counts = hub.run(read(REQUEST), "counts")
+    assert {*counts.outcomes} == steps_of(read(REQUEST), "counts")
+    assert counts.outcomes["Count"] == "failure"
+    assert re.findall(r"^(\w+) params: .*regressed.* median", counts.said, re.MULTILINE) == ["small"], counts.said
+
+
+def missing(collect: Job) -> list[str]:
+    return re.findall(r"::error::part (\S+) did not come", collect.said)
+
+
+def collected_again(hub: Hub, text: Mapping[str, Any], attempt: int) -> Job:
+    """A night with an alarm and without some of its parts: kept and published, and red."""
+    hub.facts["github.run_attempt"] = str(attempt)
+    collect = hub.run(text, "collect")
+    assert {name for name, outcome in collect.outcomes.items() if outcome != "success"} == {
+        "Judge, keep and publish the night",
+        "Name the parts that did not come",
+    }, collect.said
+    assert "**regressed** `large params" in collect.summary
+    assert hub.wanted(text, "deploy", outputs(collect))
+    return collect

@@ -25,12 +25,13 @@ def pipeline(project: Project, folder: Path, commit: str, **given: str) -> Lab:
 @pytest.mark.slow
 def test_a_merge_request_on_gitlab(project: Project, tmp_path: Path) -> None:
     """One that changes nothing passes, before the first night too; one that slows a network fails and is told of."""
+    lab = pipeline(project, tmp_path / "counted", project.request(small=4, large=6))
+    code, said = lab.run("counts")
+    assert code == 0, said
+    assert (lab.artifacts("counts") / "reports/measurements.jsonl").exists()
     for name, channels, expected in (("same", 4, 0), ("slower", 256, 1)):
         head = project.request(small=channels, large=6)
         lab = pipeline(project, tmp_path / name, head, CI_MERGE_REQUEST_DIFF_BASE_SHA=project.first)
-        code, said = lab.run("counts")
-        assert code == 0, said
-        assert (lab.artifacts("counts") / "reports/measurements.jsonl").exists()
         code, said = lab.run("compare")
         assert code == expected, said
         assert (lab.artifacts("compare") / "comparison.md").read_text().startswith("<!-- archbench -->")
@@ -40,7 +41,7 @@ def test_a_merge_request_on_gitlab(project: Project, tmp_path: Path) -> None:
 def test_nights_on_gitlab(project: Project, tmp_path: Path) -> None:
     """One that is good, and one with an alarm and without three of its parts: both are kept and published."""
     project.begin()
-    lab = pipeline(project, tmp_path / "good", project.first, PARTS="cpu-1 cpu-2")
+    lab = pipeline(project, tmp_path / "good", project.first, CI_PIPELINE_ID="1001", PARTS="cpu-1 cpu-2")
     for shard in ("1", "2"):
         code, said = lab.run("measure", DEVICE="cpu", SHARD=shard)
         assert code == 0, said
@@ -50,7 +51,7 @@ def test_nights_on_gitlab(project: Project, tmp_path: Path) -> None:
     assert (lab.artifacts("pages") / "public/index.html").exists()
     assert {case[0] for case in project.kept().series} == {"small", "large"}
 
-    lab = pipeline(project, tmp_path / "bad", project.commit(small=4, large=8))
+    lab = pipeline(project, tmp_path / "bad", project.commit(small=4, large=8), CI_PIPELINE_ID="1002")
     assert [lab.run("measure", DEVICE=device, SHARD="1")[0] for device in ("cpu", "cuda")] == [1, 4]
     code, said = lab.run("collect")
     assert code == 1, said

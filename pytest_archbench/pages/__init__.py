@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,26 @@ class Published:
 class _Year:
     """What is kept of the nights as they go by."""
 
-    leaves: list[Leaf]
-    entries: list[Entry]
-    places: dict[Key, Place | str]
-    models: dict[str, set[str]]
-    shown: dict[str, Shown]
-    left_out: Counter[str]
-    unfit: list[str]
-    machines: dict[str, Mapping[str, Any]]
+    leaves: list[Leaf] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    places: dict[Key, Place | str] = field(default_factory=dict)
+    models: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    shown: dict[str, Shown] = field(default_factory=dict)
+    machines: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    unfit: list[str] = field(default_factory=list)
+    cases: dict[frozenset[Case], frozenset[Case]] = field(default_factory=dict)
+
+    def add(self, night: Night, leaf: Leaf, made: Sheet) -> None:
+        self.leaves.append(leaf)
+        self.entries.append(entry(night, self.cases))
+        self.shown |= made.shown
+        self.machines |= {
+            machine(device): facts for device, facts in leaf.facts.items() if machine(device) in made.values
+        }
+        for benchmarks in made.values.values():
+            for benchmark, models in benchmarks.items():
+                self.models[benchmark].update(models)
 
 
 def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Published:
@@ -101,32 +113,34 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
 
 def _write_nights(reading: Reading, folder: Path, last: int) -> _Year:
     """Write the repository and the results, night by night."""
-    year = _Year([], [], {}, {}, {}, Counter(), [], {})
-    cases: dict[frozenset[Case], frozenset[Case]] = {}
+    year = _Year()
     with Commits(folder / "repository") as commits:
         for night in reading.nights(last):
             made = sheet(night.points, year.places)
             year.left_out += made.left_out
-            if why := _unfit(night, made):
+            facts = _facts(night, reading.renamed)
+            if why := _unfit(night, made, facts):
                 year.unfit.append(f"{night.path}: {why}")
                 continue
-            year.shown |= made.shown
-            try:
-                facts = leaves.facts(night, reading.renamed)
-            except RecursionError:
-                year.unfit.append(f"{night.path}: its header is nested deeper than any run writes it")
-                continue
-            year.machines |= {machine(device): told for device, told in facts.items() if machine(device) in made.values}
-            about = {"run": night.run, "commit": night.header.get("commit"), "dirty": night.header.get("dirty")}
+            about = {"run": night.run, "commit": _commit(night), "dirty": bool(night.header.get("dirty"))}
             files = {f"devices/{as_file(device)}.json": about | {"facts": told} for device, told in facts.items()}
             commit = commits.commit(night.started, night.run, files)
             for name, values in made.values.items():
                 results.save_night(folder / "results", name, commit, night.run, night.started, values, made.shown)
-                for benchmark, models in values.items():
-                    year.models.setdefault(benchmark, set()).update(models)
-            year.leaves.append(_leaf(night, commit, facts, made))
-            year.entries.append(entry(night, cases))
+            year.add(night, _leaf(night, commit, facts, made), made)
     return year
+
+
+def _facts(night: Night, renamed: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
+    """By device what its header says; nothing where that is nested deeper than any run writes it."""
+    try:
+        return leaves.facts(night, renamed)
+    except RecursionError:
+        return {}
+
+
+def _commit(night: Night) -> str:
+    return str(night.header.get("commit", leaves.UNKNOWN))
 
 
 def _leaf(night: Night, commit: str, facts: Mapping[str, Mapping[str, Any]], made: Sheet) -> Leaf:
@@ -139,7 +153,7 @@ def _leaf(night: Night, commit: str, facts: Mapping[str, Mapping[str, Any]], mad
         hash=commit,
         run=night.run,
         started=night.started,
-        commit=str(night.header.get("commit", leaves.UNKNOWN)),
+        commit=_commit(night),
         dirty=bool(night.header.get("dirty")),
         facts=facts,
         count=made.count,
@@ -148,11 +162,13 @@ def _leaf(night: Night, commit: str, facts: Mapping[str, Mapping[str, Any]], mad
     )
 
 
-def _unfit(night: Night, made: Sheet) -> str:
+def _unfit(night: Night, made: Sheet, facts: Mapping[str, Any]) -> str:
     """Why a night cannot be published at all, or an empty text."""
     if night.started.year <= FIRST:
         return f"started {night.started.isoformat()}, when the clock was not set: mend `started` in its header"
-    return "" if made.count else "no value in it can be published"
+    if not made.count:
+        return "no value in it can be published"
+    return "" if facts else "its header is nested deeper than any run writes it"
 
 
 def _refuse_shared_files(machines: Iterable[str]) -> None:

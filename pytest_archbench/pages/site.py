@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
@@ -34,6 +34,8 @@ VENDOR = "vendor"
 OURS = "archbench.js"
 LONGEST = 200
 """Characters of a fact about a machine."""
+FEW = 16
+"""Series that are searched for steps before other processes are begun, which takes half a second."""
 
 HOSTED: Mapping[str, str] = {
     "https://code.jquery.com/jquery-3.3.1.min.js": "jquery.min.js",
@@ -144,6 +146,37 @@ def _series(graph: Graph) -> list[list[Datum]]:
     ]
 
 
+class Searchers:
+    """asv's pool of processes that find steps, begun where there is much to search. They are fresh ones: asv would fork,
+    which a process that has threads by now must not do.
+    """
+
+    def __init__(self, processes: int | None = None) -> None:
+        self._processes = processes
+        self._begun: Any = None
+        self.asked = 0
+
+    def apply_async(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        self.asked += 1
+        if self.asked <= FEW:
+            return function(*arguments)
+        if self._begun is None:
+            self._begun = multiprocessing.get_context("forkserver").Pool(self._processes)
+        return self._begun.apply_async(function, arguments)
+
+    def close(self) -> None:
+        if self._begun is not None:
+            self._begun.close()
+
+    def join(self) -> None:
+        if self._begun is not None:
+            self._begun.join()
+
+    def terminate(self) -> None:
+        if self._begun is not None:
+            self._begun.terminate()
+
+
 @contextlib.contextmanager
 def _adapted(exact: Collection[str]) -> Iterator[list[str]]:
     """asv with some functions wrapped, no environment of a git that we are called from, and what it warns of: it leaves
@@ -168,8 +201,7 @@ def _adapted(exact: Collection[str]) -> Iterator[list[str]]:
     try:
         for name in before.keys() - environment().keys():
             del os.environ[name]
-        # asv forks, which a process that has threads by now must not do
-        util.get_multiprocessing_pool = multiprocessing.get_context("forkserver").Pool
+        util.get_multiprocessing_pool = Searchers
         Graph.detect_steps = lambda graph, pool: detect_steps(graph, pool, exact)
         regressions._GraphDataFilter.get_graph_data = with_machine
         Graph.get_data, Git.get_hashes_from_range = cache(data), cache(ranges)

@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pages_data import git, header, keep, kept, point, project
+
+from pytest_archbench.cli import main
 
 
 def publish(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -60,7 +63,10 @@ def test_where_nothing_can_be_published_the_exit_code_is_one(tmp_path: Path) -> 
         (["history", "--nights", "-1"], "--nights"),
     ],
 )
-def test_a_mistake_in_an_option_is_said(nights: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = publish(tmp_path, *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+def test_a_mistake_in_an_option_is_said(
+    nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["history", "publish", *arguments])
+    assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr

@@ -10,7 +10,7 @@ from asv.graph import Graph, _compute_graph_steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_archbench.pages.site import detect_steps, levels
+from pytest_archbench.pages.site import FEW, Searchers, detect_steps, levels
 
 
 class Inline:
@@ -67,3 +67,16 @@ def test_each_change_of_a_count_is_a_step() -> None:
     assert pool.asked == 0
     assert made.get_steps()[0] == [(0, 8, 1e9, 10**9, 0.0), (9, 17, 1e9 + 1, 10**9 + 1, 0.0)]
     assert len(_compute_graph_steps([(place, value, None) for place, value in enumerate(counts)])) == 1
+
+
+def test_other_processes_find_the_same() -> None:
+    chance = random.Random(3)
+    noisy = [[chance.gauss(1, 0.02) for _ in range(12)] for _ in range(FEW + 4)]
+    ours, theirs, searchers = graph(*noisy), graph(*noisy), Searchers(2)
+    detect_steps(ours, searchers, ())
+    searchers.close()
+    searchers.join()
+    detect_steps(theirs, Inline(), ())
+    assert searchers.asked == FEW + 4
+    assert [isinstance(each, list) for each in ours._steps] == [True] * FEW + [False] * 4
+    assert ours.get_steps() == theirs.get_steps()

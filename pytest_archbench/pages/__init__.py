@@ -86,7 +86,7 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
 
     Raises: PagesError, what was published before untouched.
     """
-    with _replacing(out) as folder:
+    with _replacing(out) as folder, results.written_at_once():
         year = _write_nights(reading, folder, last)
         if not year.leaves:
             raise PagesError(_nothing(reading, year))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from asv import util
 from asv.benchmarks import Benchmarks
 from asv.config import Config
 from asv.results import Results
 from asv.runner import BenchmarkResult
-from asv.util import datetime_to_js_timestamp
 
 from pytest_archbench.files import as_file
 from pytest_archbench.pages.commits import BRANCH
@@ -23,6 +24,24 @@ from pytest_archbench.records import Number
 
 NIGHTS = "night.html#"
 """What asv puts before the hash of a commit, to link it."""
+
+
+@contextlib.contextmanager
+def written_at_once() -> Iterator[None]:
+    """asv with its files encoded whole and not piece by piece, in a third of the time."""
+    written = util.write_json
+
+    def write_json(path: str, data: Any, api_version: int | None = None, compact: bool = False) -> None:
+        content = data if api_version is None else {**data, "version": api_version}
+        layout: dict[str, Any] = {} if compact else {"indent": 4, "sort_keys": True}
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(json.dumps(content, **layout), encoding="utf-8")
+
+    util.write_json = write_json
+    try:
+        yield
+    finally:
+        util.write_json = written
 
 
 def config(folder: Path, project: str, address: str) -> Config:
@@ -49,7 +68,7 @@ def save_night(
     Nothing but the machine's name makes a series another one: a fact more among the parameters would begin it anew with
     each change of that fact, and the step that came with the change would never be seen.
     """
-    made = Results({"machine": machine}, {}, commit, datetime_to_js_timestamp(started), "", as_file(run), {})
+    made = Results({"machine": machine}, {}, commit, util.datetime_to_js_timestamp(started), "", as_file(run), {})
     for name, models in sorted(values.items()):
         here = dict(sorted(models.items()))
         nothing = [None] * len(here)

@@ -147,8 +147,8 @@ def _series(graph: Graph) -> list[list[Datum]]:
 
 
 class Searchers:
-    """asv's pool of processes that find steps, begun where there is much to search. They are fresh ones: asv would fork,
-    which a process that has threads by now must not do.
+    """asv's pool of processes that find steps, begun where there is much to search. They are fresh ones, no forks: a
+    process that has threads by now must make none.
     """
 
     def __init__(self, processes: int | None = None) -> None:

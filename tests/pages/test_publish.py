@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asv import util
 from asv.benchmarks import Benchmarks
 from asv.commands.publish import Publish
 from asv.results import Results, iter_results
@@ -23,7 +24,7 @@ from pages_data import EVIL, Values, git, header, keep, kept, planted, point, pr
 from pytest_archbench import history, pages
 from pytest_archbench.pages import Project, Published
 from pytest_archbench.pages.commits import PagesError
-from pytest_archbench.pages.results import config
+from pytest_archbench.pages.results import config, written_at_once
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 GOLDEN = Path(__file__).parent / "night.json"
@@ -139,6 +140,17 @@ def test_a_night_as_asv_keeps_it(tmp_path: Path) -> None:
         "macs.bs1",
         "top1_error.bs1",
     }
+
+
+@pytest.mark.parametrize("version", [None, 2])
+@pytest.mark.parametrize("compact", [True, False])
+def test_files_are_written_at_once_as_asv_writes_them(tmp_path: Path, version: int | None, compact: bool) -> None:
+    data = {"größe": [1, 0.1, None, 10**20, "'a'"], "b": {"c": []}}
+    util.write_json(str(tmp_path / "theirs"), data, version, compact=compact)
+    with written_at_once():
+        util.write_json(str(tmp_path / "new/ours"), data, version, compact=compact)
+    assert (tmp_path / "new/ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+    assert "version" not in data
 
 
 def test_the_same_nights_give_the_same_pages(tmp_path: Path) -> None:

@@ -200,11 +200,12 @@ def test_nights_on_github(hub: Hub, project: Project) -> None:
     assert not hub.wanted(text, "deploy", outputs(collect))
 
     hub.facts["github.ref"] = "refs/pull/7/merge"
-    project.request(small=5, large=8)
+    project.request(small=5, large=6)
     counts = hub.run(read(REQUEST), "counts")
     assert {*counts.outcomes} == steps_of(read(REQUEST), "counts")
     assert counts.outcomes["Count"] == "failure"
-    assert re.findall(r"^(\w+) params: .*regressed.* median", counts.said, re.MULTILINE) == ["small"], counts.said
+    told = re.findall(r"^(\w+) params: .* deviates .*: (\d+ instead of \d+)", counts.said, re.MULTILINE)
+    assert told == [("small", "200 instead of 162")], "what large was before its alarm it is here"
 
 
 def missing(collect: Job) -> list[str]:

@@ -247,6 +247,24 @@ def test_a_night_that_raised_an_alarm_is_no_measure_of_later_ones() -> None:
     assert against_history(run(8, MACS), counted, MACS, series=1).outcome == "deviates"
 
 
+def test_an_alarm_that_outlasts_what_it_was_measured_by_stays_one() -> None:
+    before = [run(1.0)] * 4
+    alarms = [run(1.5, alarmed=True, run=f"r{place}") for place in range(40)]
+    for earlier in (alarms, before + alarms):
+        verdict = against_history(run(1.52), earlier, LATENCY, series=1)
+        assert verdict.outcome == "regressed"
+        assert (
+            "from the median of 20 runs 1.500 s: within the tolerance of them or worse: 20 runs raised an"
+            in verdict.reason
+        )
+        assert against_history(run(1.3), earlier, LATENCY, series=1).outcome == "no baseline", "it was mended"
+        assert against_history(run(1.5, doubt="disturbed"), alarms, LATENCY, series=1).outcome == "inconclusive"
+    counted = [run(8, MACS, alarmed=True)] * 3
+    assert against_history(run(8, MACS), counted, MACS, series=1).outcome == "deviates"
+    assert against_history(run(7, MACS), counted, MACS, series=1).outcome == "no baseline"
+    assert against_history(run(0.0), alarms, LATENCY, series=1).outcome == "no baseline"
+
+
 def test_promoting_a_night_of_an_alarm_accepts_its_level_from_the_first_such_night_on() -> None:
     nights = [run(1.0 + place / 100, run=f"r{place}", alarmed=place in (1, 4, 5, 6, 8)) for place in range(9)]
     kept = accepted(nights, run(1.05, run="r5"))

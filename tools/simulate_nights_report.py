@@ -64,7 +64,6 @@ def tables(rows: Sequence[Row], begins: Mapping[str, int]) -> Iterator[str]:
     for group in groups:
         yield from ["", f"**{_title(group)}**", "", *found(group, begins)]
     yield from ["", *false_alarms(groups)]
-    yield from ["", *(_cost(group) for group in groups)]
 
 
 def _title(group: Sequence[Row]) -> str:
@@ -100,7 +99,7 @@ def false_alarms(groups: Sequence[Sequence[Row]]) -> Iterator[str]:
     """What did not change and was reported all the same: alarms that began, in a night and a thousand series, with how
     many they were, and how many of the series had one.
     """
-    yield f"| history | series | {' | '.join(list(KINDS.values())[:-1])} | series with one | on asv's page at the end |"
+    yield f"| history | series | {' | '.join(list(KINDS.values())[:-1])} | series with one | on asv's page |"
     yield "|---" * 7 + "|"
     for group in groups:
         for change, first in JUDGED_FROM.items():
@@ -113,8 +112,3 @@ def false_alarms(groups: Sequence[Sequence[Row]]) -> Iterator[str]:
             page = f"{len(each.began[PAGE]):,}"
             about = f"{_title(group)}: {change}"
             yield f"| {about} | {each.series:,} | {' | '.join([*rates, ever, page])} |"
-
-
-def _cost(group: Sequence[Row]) -> str:
-    judged, searched = (statistics.median(row["seconds"][part] for row in group) for part in ("judged", "searched"))
-    return f"{_title(group)}: {judged:.2g} s to judge the last night, {searched:.2g} s to keep and search it."

@@ -40,28 +40,55 @@ class Commit:
 @dataclass(frozen=True, slots=True)
 class Between:
     """``count`` commits came between two runs, of which ``commits`` are the latest, and ``undone`` that the earlier run
-    had are missing in the later one, as after a reset or on another branch.
+    had are missing in the later one, as after a reset or on another branch; ``gone`` are the latest of these.
     """
 
     commits: tuple[Commit, ...]
     count: int
     undone: int
+    gone: tuple[Commit, ...] = ()
 
 
-def between(repository: Path, before: str, since: str) -> Between:
-    """The commits of ``since`` that ``before`` has not. Raises: NoCommits."""
-    if not (_HASH.fullmatch(before) and _HASH.fullmatch(since)):
+def is_commit(text: str) -> bool:
+    """Whether a header's commit is one, and nothing that git would take for an option."""
+    return _HASH.fullmatch(text) is not None
+
+
+def shallow(repository: Path) -> str:
+    """What is wrong with a clone that lacks its past, or an empty text, also where there is no repository."""
+    try:
+        told = _git(repository, "rev-parse", "--is-shallow-repository").strip()
+    except NoCommits:
+        return ""
+    advice = "git fetch --unshallow (in a workflow: fetch-depth: 0)"
+    return f"{repository}: a shallow clone, commits between two runs may be missing: {advice}" if told == "true" else ""
+
+
+def between(repository: Path, before: str, since: str, most: int = MOST) -> Between:
+    """The commits of ``since`` that ``before`` has not, ``most`` of them one by one. Raises: NoCommits."""
+    if not (is_commit(before) and is_commit(since)):
         raise NoCommits("the runs do not tell their commits: measure in a git repository")
     if before == since:
         raise NoCommits(f"both runs are of commit {since[:SHORT]}: what changed is not in it")
-    _git(repository, "rev-parse", "--git-dir")
-    for commit in (before, since):
-        _require(repository, commit)
-    undone, count = _git(repository, "rev-list", "--left-right", "--count", f"{before}...{since}").split()
-    form = ("-z", "--format=%H%n%aN%n%as%n%s", "--no-show-signature", f"--max-count={MOST}")
-    told = _git(repository, "log", *form, f"{before}..{since}", "--")
-    commits = [Commit(*entry.split("\n", 3)) for entry in told.split("\0") if entry]
-    return Between(tuple(commits), int(count), int(undone))
+    try:
+        here, gone = (_log(repository, span, most) for span in (f"{before}..{since}", f"{since}..{before}"))
+        counts = [str(len(each)) for each in (gone, here)]
+        if len(here) == most or len(gone) == most:
+            counts = _git(repository, "rev-list", "--left-right", "--count", f"{before}...{since}").split()
+    except NoCommits:
+        _git(repository, "rev-parse", "--git-dir")
+        for commit in (before, since):
+            _require(repository, commit)
+        raise
+    undone, count = map(int, counts)
+    return Between(here, count, undone, gone)
+
+
+def _log(repository: Path, span: str, most: int) -> tuple[Commit, ...]:
+    """The latest commits of a span. Raises: NoCommits."""
+    form = ("-z", "--format=%H%n%aN%n%as%n%s", "--no-show-signature", f"--max-count={most}")
+    told = _git(repository, "log", *form, span, "--")
+    return tuple(Commit(*entry.split("\n", 3)) for entry in told.split("\0") if entry)
 
 
 def _require(repository: Path, commit: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_archbench.blame import MOST, Between, Commit, NoCommits, between
+from pytest_archbench.blame import MOST, Between, Commit, NoCommits, between, shallow
 
 AUTHORS = ("Ada Miller", "Bo Chen", "Chiara Rossi")
 
@@ -70,7 +70,9 @@ def test_it_says_what_a_fork_left_behind(project: tuple[Path, list[str]]) -> Non
     forked = between(folder, commits[5], commits[10])
     assert (forked.count, forked.undone) == (1, 3)
     assert forked.commits[0].subject == "Aside: \x1b[31mred"
-    assert between(folder, commits[5], commits[2]) == Between((), 0, 3)
+    back = between(folder, commits[5], commits[2])
+    assert (back.commits, back.count, back.undone) == ((), 0, 3)
+    assert [each.subject for each in back.gone] == ["Change 6", "Change 5", "Change 4"]
 
 
 def test_a_folder_of_the_project_will_do(project: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +107,16 @@ def test_a_shallow_clone_says_how_to_deepen_it(project: tuple[Path, list[str]], 
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{folder}", "shallow")
     with pytest.raises(NoCommits, match=f"commit {commits[0][:7]} is not here: this clone is shallow.*--unshallow"):
         between(tmp_path / "shallow", commits[0], commits[9])
+    assert shallow(tmp_path / "shallow").endswith(
+        "may be missing: git fetch --unshallow (in a workflow: fetch-depth: 0)"
+    )
+    assert shallow(folder) == shallow(tmp_path) == ""
+
+
+def test_a_commit_is_never_an_option_of_git(project: tuple[Path, list[str]], tmp_path: Path) -> None:
+    with pytest.raises(NoCommits, match="the runs do not tell their commits"):
+        between(project[0], project[1][0], f"--output={tmp_path}/written")
+    assert not (tmp_path / "written").exists()
 
 
 def test_a_folder_without_a_repository_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

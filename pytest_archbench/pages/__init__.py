@@ -11,17 +11,17 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from asv.util import sanitize_filename
 
+from pytest_archbench import blame
 from pytest_archbench.chronicle import Case, Entry, entry, remarks
 from pytest_archbench.files import as_file
 from pytest_archbench.history import Reading
 from pytest_archbench.nights import Night
-from pytest_archbench.pages import leaves, project, results, site
+from pytest_archbench.pages import leaves, results, site
 from pytest_archbench.pages.commits import Commits, PagesError
 from pytest_archbench.pages.leaves import Leaf
 from pytest_archbench.pages.series import Place, Sheet, Shown, machine, sheet
@@ -96,11 +96,11 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
         made = results.config(folder, whose.name, whose.address)
         results.save_benchmarks(made, year.shown, year.models)
         site.publish(made, {name for name, found in year.shown.items() if found.is_exact})
-        told = leaves.changes(year.leaves, partial(project.between, whose.repository), whose.address)
+        told = leaves.changes(year.leaves, leaves.between(whose.repository), whose.address)
         page = leaves.page(told, whose.name, whose.address)
         (folder / "html" / "night.html").write_text(page, encoding="utf-8", errors="replace")
     counted = (f"{count} × {why}" for why, count in sorted(year.left_out.items()))
-    shallow = project.shallow(whose.repository)
+    shallow = blame.shallow(whose.repository)
     return Published(
         nights=len(year.leaves),
         values=sum(leaf.count for leaf in year.leaves),

@@ -1,4 +1,4 @@
-"""A page about each night: what was run where, and what changed since the night before on the same device. Pure."""
+"""A page about each night: what was run where, and what changed since the night before on the same device."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from pytest_archbench import blame
+from pytest_archbench.blame import Between, NoCommits, is_commit
 from pytest_archbench.nights import Night
-from pytest_archbench.pages.project import MANY, Commit, is_hash
 from pytest_archbench.points import flat
 
 UNKNOWN = "unknown"
@@ -22,6 +24,8 @@ ALARMS = 40
 """Alarms of a night that are listed; the rest is counted."""
 DIGITS = 12
 """Of a hash: enough that no two nights of a history share them."""
+MANY = 30
+"""Commits between two nights that are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Change:
     device: str
     before: Leaf | None
     facts: tuple[tuple[str, str, str], ...]
-    commits: tuple[Commit, ...] | None
+    commits: Between | None
     compare: str
 
 
@@ -73,8 +77,21 @@ def facts(night: Night, renamed: Mapping[str, str]) -> dict[str, dict[str, Any]]
     return found
 
 
+def between(repository: Path) -> Callable[[str, str], Between | None]:
+    """What a repository knows of the commits between two nights; None where it does not, or they are the same."""
+
+    @cache
+    def known(before: str, since: str) -> Between | None:
+        try:
+            return blame.between(repository, before, since, MANY)
+        except NoCommits:
+            return None
+
+    return known
+
+
 def changes(
-    leaves: Iterable[Leaf], between: Callable[[str, str], tuple[Commit, ...] | None], address: str
+    leaves: Iterable[Leaf], between: Callable[[str, str], Between | None], address: str
 ) -> list[tuple[Leaf, list[Change]]]:
     """Each night with what changed on its devices. ``leaves``: oldest first; ``address``: the project's, or empty."""
     last: dict[str, Leaf] = {}
@@ -89,13 +106,13 @@ def _change(
     device: str,
     before: Leaf | None,
     leaf: Leaf,
-    between: Callable[[str, str], tuple[Commit, ...] | None],
+    between: Callable[[str, str], Between | None],
     address: str,
 ) -> Change:
     if before is None:
         return Change(device, None, (), None, "")
     a, b = before.commit, leaf.commit
-    linked = address and a != b and is_hash(a) and is_hash(b)
+    linked = address and a != b and is_commit(a) and is_commit(b)
     compare = f"{address}/compare/{a}...{b}" if linked else ""
     return Change(device, before, tuple(_differing(before.facts[device], leaf.facts[device])), between(a, b), compare)
 
@@ -129,7 +146,7 @@ def _template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    environment.tests["commit_hash"] = is_hash
+    environment.tests["commit_hash"] = is_commit
     return environment.get_template("night.html.j2")
 
 

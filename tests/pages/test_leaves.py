@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from pages_data import CPU, EVIL, git, header, keep, point, project, publish
+from pages_data import CPU, EVIL, header, keep, point, project, publish
 
 from pytest_archbench.pages import Project
-from pytest_archbench.pages.project import MANY, Commit, between, shallow
 
 
 def sections(folder: Path) -> list[str]:
@@ -77,33 +76,3 @@ def test_alarms_are_listed(told: list[str]) -> None:
 
 def test_nothing_from_a_file_becomes_markup(told: list[str], tmp_path: Path) -> None:
     assert "<img" not in (tmp_path / "pages/html/night.html").read_text(encoding="utf-8")
-
-
-def test_what_an_orders_of_commits_is(tmp_path: Path) -> None:
-    hashes = project(tmp_path / "project", [f"Change {number}" for number in range(MANY + 9)])
-    here = tmp_path / "project"
-    assert between(here, hashes[0], hashes[2]) == (
-        Commit(hashes[2], "Ada", "Change 2"),
-        Commit(hashes[1], "Ada", "Change 1"),
-    )
-    assert between(here, hashes[2], hashes[1]) == (Commit(hashes[2], "Ada", "Change 2", is_gone=True),)
-    assert between(here, hashes[1], hashes[1]) == ()
-    assert len(between(here, hashes[0], hashes[-1]) or ()) == MANY + 1
-    assert between(here, hashes[0], "f" * 40) is None
-    assert between(tmp_path / "nowhere", hashes[0], hashes[1]) is None
-
-
-def test_a_commit_is_never_an_option_of_git(tmp_path: Path) -> None:
-    (first,) = project(tmp_path / "project", ["one"])
-    assert between(tmp_path / "project", first, f"--output={tmp_path}/written") is None
-    assert not (tmp_path / "written").exists()
-
-
-def test_a_shallow_clone_is_named_with_what_to_do(tmp_path: Path) -> None:
-    one, _, three = project(tmp_path / "whole", ["one", "two", "three"])
-    git(tmp_path, "clone", "--quiet", "--depth=1", (tmp_path / "whole").as_uri(), "shallow")
-    said = shallow(tmp_path / "shallow")
-    assert said.endswith("are missing: git fetch --unshallow (in a workflow: fetch-depth: 0)")
-    assert between(tmp_path / "shallow", one, three) is None
-    assert shallow(tmp_path / "whole") == ""
-    assert shallow(tmp_path) == ""

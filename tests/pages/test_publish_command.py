@@ -41,7 +41,7 @@ def test_a_shallow_clone_is_named(nights: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--depth=1", (tmp_path / "whole").as_uri(), "shallow")
     done = publish(tmp_path, "history", "--repository", "shallow")
     assert done.returncode == 0
-    assert "shallow: a shallow clone, in which commits between two nights are missing: git fetch --unsh" in done.stderr
+    assert "shallow: a shallow clone, commits between two runs may be missing: git fetch --unsh" in done.stderr
 
 
 def test_where_nothing_can_be_published_the_exit_code_is_one(tmp_path: Path) -> None:

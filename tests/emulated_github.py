@@ -65,7 +65,7 @@ def _compares(term: str, facts: Mapping[str, str], workspace: Path) -> bool:
 
 def _value(term: str, facts: Mapping[str, str], workspace: Path) -> str:
     if file := re.fullmatch(r"hashFiles\('(.+)'\)", term):
-        return "a hash" if (workspace / file[1]).exists() else ""
+        return "a hash" if any(workspace.glob(file[1])) else ""
     return term[1:-1] if term.startswith("'") else facts[term]
 
 

@@ -55,7 +55,7 @@ def test_nights_on_gitlab(project: Project, tmp_path: Path) -> None:
     assert [lab.run("measure", DEVICE=device, SHARD="1")[0] for device in ("cpu", "cuda")] == [1, 4]
     code, said = lab.run("collect")
     assert code == 1, said
-    assert "regressed" in (lab.artifacts("collect") / "history/nightly.md").read_text()
+    assert "regressed" in (lab.artifacts("collect") / "summary.md").read_text()
     assert len(project.kept().runs) == 2
     assert lab.run("pages")[0] == 0
     assert (lab.artifacts("pages") / "public/index.html").exists()

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test test-slow test-cuda lint race race-accuracy race-noise race-memory race-report race-history simulate-nights variant-distances clean help
+.PHONY: bench test test-slow test-cuda lint race race-accuracy race-noise race-memory race-report race-history nights variant-distances clean help
 
 bench: $(INSTALLED) ## count, measure and judge every architecture of the seeds on this machine's processor
 	$(BIN)/pytest --archbench --device=cpu
@@ -43,7 +43,7 @@ race-history: $(INSTALLED) ## a year of 1,400 networks: the form it is kept in, 
 	$(BIN)/python tools/race_store.py
 	$(BIN)/python tools/race_history.py
 
-simulate-nights: $(INSTALLED) ## planted steps and drift in thirty nights: what is reported when, and how many false alarms
+nights: $(INSTALLED) ## planted steps and drift in thirty simulated nights: what is found when, and how often nothing was there; 20 minutes
 	$(BIN)/python tools/simulate_nights.py
 
 race-report: $(INSTALLED) ## how long the report of a large run takes, and how large its page is

@@ -19,7 +19,11 @@ LEAST_FACTOR = 0.001
 """Where even this raises alarms rarely enough, none is needed."""
 
 
-def alarm_factor(points: int, series: int, per_night: float = 0.05) -> float:
+PER_NIGHT = 0.05
+"""False alarms a night, on expectation, that all unchanged series of a history together may raise in one way."""
+
+
+def alarm_factor(points: int, series: int, per_night: float = PER_NIGHT) -> float:
     """How many sigmas above the median of ``points`` earlier values a new one must lie to raise an alarm, so that
     ``series`` unchanged series together raise ``per_night`` false alarms a night, on expectation.
 

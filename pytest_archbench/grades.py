@@ -164,17 +164,17 @@ def against_published(measurement: Measurement, baseline: Baseline, metric: Metr
     return _verdict(outcome, compared, "; ".join(said), (value, baseline.value))
 
 
-def against(ours: Point, theirs: Point, metric: Metric, label: str = "") -> Verdict:
-    """Compare with one run of our own: image by image where either has outcomes, else by its value."""
+def against(ours: Point, theirs: Point, metric: Metric, label: str = "", risk: float = RISK) -> Verdict:
+    """Compare with one run of our own: image by image where either has outcomes, at ``risk``, else by its value."""
     if ours.outcomes is None and theirs.outcomes is None:
         return against_baseline(ours, theirs, metric, label)
-    return against_own(ours, theirs, metric, label)
+    return against_own(ours, theirs, metric, label, risk)
 
 
-def against_own(ours: Point, theirs: Point, metric: Metric, label: str = "") -> Verdict:
+def against_own(ours: Point, theirs: Point, metric: Metric, label: str = "", risk: float = RISK) -> Verdict:
     """Compare with a run of our own on the same images, those that both saw.
 
-    Regressed or improved where McNemar's test says so at ``RISK`` and the shares differ by more than the metric's
+    Regressed or improved where McNemar's test says so at ``risk`` and the shares differ by more than the metric's
     tolerance; else passed. Where either was stopped early at some risk, the ranges that hold at every look stand in for
     the test, which is wrong after several: passed is then only what they put within ``MARGIN``. ``label`` is what the
     sentence calls theirs, its run without it.
@@ -189,8 +189,8 @@ def against_own(ours: Point, theirs: Point, metric: Metric, label: str = "") -> 
     pairs = discordant(ours.outcomes, theirs.outcomes)
     if not pairs.images:
         return _verdict("incomparable", compared, "there is no image that both evaluated")
-    risk = max(ours.outcomes.risk, theirs.outcomes.risk)
-    outcome, found = _at_any_look(pairs, metric, risk) if risk else _at_one_look(pairs, metric)
+    early = max(ours.outcomes.risk, theirs.outcomes.risk)
+    outcome, found = _at_any_look(pairs, metric, early) if early else _at_one_look(pairs, metric, risk)
     only = f"{pairs.only_ours:,} are right only here and {pairs.only_theirs:,} only there"
     here, there = (readable(share, ours.unit) for share in (pairs.ours, pairs.theirs))
     part = pairs.images < max(ours.outcomes.count, theirs.outcomes.count)
@@ -307,12 +307,12 @@ def _scatter(measurement: Measurement) -> Scatter:
     return TRAININGS if measurement.epochs else DECODERS
 
 
-def _at_one_look(pairs: Pairs, metric: Metric) -> tuple[Outcome, str]:
+def _at_one_look(pairs: Pairs, metric: Metric, risk: float) -> tuple[Outcome, str]:
     chance, allowed = mcnemar(pairs.only_ours, pairs.only_theirs), metric.tolerance * pairs.theirs
     found = f"McNemar's p = {chance:.2g}"
-    if chance >= RISK and abs(pairs.difference) <= max(MARGIN, allowed):
+    if chance >= risk and abs(pairs.difference) <= max(MARGIN, allowed):
         return "passed", f"{found}, no change that shows"
-    if chance >= RISK:
+    if chance >= risk:
         return "inconclusive", f"{found}: {_signed(pairs.difference)} may be chance on so few images: evaluate more"
     if abs(pairs.difference) <= allowed:
         return "passed", f"{found}: a change, within {_points(allowed)}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_archbench import nights, outputs, store, trend
+from pytest_archbench.alarm import PER_NIGHT
 from pytest_archbench.files import UNREADABLE, write_atomically
 from pytest_archbench.history import Past
 from pytest_archbench.levels import level
@@ -32,8 +33,6 @@ WINDOW = 60
 """Nights in which changes are looked for that no single night shows."""
 LASTING = 7
 """Nights that both levels of a step must have before it is an alarm: in fewer any bad week of a noisy series is one."""
-PER_NIGHT = 0.05
-"""False alarms a night, on expectation, that steps in all series of a history may raise together."""
 FIRST = 5
 """Nights from which a drift is measured where no run is promoted: the first that are kept."""
 USUAL = ("--archbench-processes=5",)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_archbench import grades, history, own, past
+from pytest_archbench.alarm import PER_NIGHT
 from pytest_archbench.history import Past
 from pytest_archbench.points import Key, key, key_of, point_of
 from pytest_archbench.records import Measurement, Metric, Point, Verdict
@@ -66,11 +67,14 @@ class Yardsticks:
         return (Verdict("regressed", f"{said}: {measurement.message}", source, str(fitted.value), fitted.unit),)
 
     def _against_history(self, point: Point, earlier: Past, promoted: Point | None, metric: Metric) -> Verdict:
-        """An accuracy on the same images as the latest has a sharper test than the scatter of earlier ones."""
+        """An accuracy on the same images as the latest has a sharper test than the scatter of earlier ones, at a risk
+        that the number of series divides.
+        """
         series = past.accepted(earlier.series.get(key(point), ()), promoted)
         paired = _paired(point, series)
         if paired is not None:
-            return grades.against(point, paired, metric)
+            risk = min(grades.RISK, PER_NIGHT / max(1, earlier.noisy))
+            return grades.against(point, paired, metric, risk=risk)
         return past.against_history(point, series, metric, max(1, earlier.noisy), self.nights)
 
     def counterpart(self, measurement: Measurement) -> Point | None:

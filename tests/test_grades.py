@@ -17,9 +17,12 @@ from pytest_archbench.grades import (
     other_epochs,
     settled,
 )
+from pytest_archbench.history import Past
+from pytest_archbench.points import key
 from pytest_archbench.proportions import pack
 from pytest_archbench.protocols import Outcomes
 from pytest_archbench.records import Baseline, Conditions, KnownDeviation, Measurement, Metric, Outcome, Point
+from pytest_archbench.yardsticks import Yardsticks
 
 TOP1 = Metric("top1_accuracy", "fraction", "higher", per_device=False)
 FIGURE = Baseline(
@@ -227,6 +230,24 @@ def test_paired_images_tell_a_regression_that_two_accuracies_would_not() -> None
         "and 14 only there, McNemar's p = 0.0042: find what changed"
     )
     assert (verdict.source, verdict.baseline) == ("run r0", "77.40 %")
+
+
+def test_of_many_series_a_difference_must_be_rarer() -> None:
+    """2 against 14 images: p = 2 (1 + 16 + 120) / 2^16 = 0.0042, rare enough for one comparison and not for many."""
+    ours, theirs = pair(2, 14, 760, 224)
+    assert against_own(ours, theirs, TOP1, risk=0.0043).outcome == "regressed"
+    assert against_own(ours, theirs, TOP1, risk=0.0041).outcome != "regressed"
+    assert ours.outcomes is not None
+    found = Measurement(
+        "resnet50", "top1_accuracy", "fraction", "ok", Conditions("cpu"), (0.762,), outcomes=ours.outcomes
+    )
+    alone = {key(theirs): (theirs,)}
+    others = {("other", "top1_accuracy", "cpu", size, ""): (theirs,) for size in range(12)}
+    for series, outcome in ((alone, "regressed"), (alone | others, "inconclusive")):  # 0.05 / 13 = 0.0038
+        (verdict,) = Yardsticks({"run": "today", "commit": "c0", "started": "2026-01-02"}, {}, Past(series)).verdicts(
+            found
+        )
+        assert verdict.outcome == outcome, verdict.reason
 
 
 def test_paired_images_tell_a_gain() -> None:

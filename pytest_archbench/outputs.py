@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_archbench import benchmark_json
 from pytest_archbench.baselines import Published
 from pytest_archbench.files import write_atomically
+from pytest_archbench.points import fingerprint
 from pytest_archbench.records import REDUCED
 from pytest_archbench.store import Run
 
@@ -146,6 +147,12 @@ def _with_environment(run: Run, device: str) -> dict[str, Any]:
     return {"environment": run.header.get("environment") or {}, **facts}
 
 
+def _identity(run: Run, device: str) -> dict[str, Any]:
+    """What makes values of a device comparable, by dotted name: two hosts that differ in their kernel alone share it."""
+    facts = _with_environment(run, device)
+    return fingerprint({"devices": {device: facts}}, device)
+
+
 def _told(run: Run, device: str, header: Mapping[str, Any]) -> Any:
     """A device's facts as a run of several hosts has them, whose header is given."""
     alike = run.header.get("environment") == header.get("environment")
@@ -153,10 +160,10 @@ def _told(run: Run, device: str, header: Mapping[str, Any]) -> Any:
 
 
 def _names(runs: Sequence[Run]) -> list[dict[str, str]]:
-    """The names of each run's devices among those of all: one name has the same facts in every run that has it, and
-    stands for one device in each.
+    """The names of each run's devices among those of all: one name has the same fingerprint in every run that has it,
+    and stands for one device in each.
     """
-    found = [{device: _with_environment(run, device) for device in _devices(run)} for run in runs]
+    found = [{device: _identity(run, device) for device in _devices(run)} for run in runs]
     told: dict[str, list[dict[str, Any]]] = {}
     for devices in found:
         for device, facts in devices.items():
@@ -189,7 +196,7 @@ def _wanted(device: str, facts: Mapping[str, Any], run: Run, alike: Iterable[Map
 
 def _model(facts: Mapping[str, Any]) -> Any:
     """What a device is called among others: its board, of which several have one GPU, else its own model."""
-    known = (facts.get(fact) for fact in ("board", "model"))
+    known = (facts.get(f"device.{fact}") for fact in ("board", "model"))
     return next((name for name in known if name not in (None, UNKNOWN)), UNKNOWN)
 
 

@@ -46,6 +46,13 @@ def test_one_machine_with_two_versions_of_torch_is_told_apart_by_run() -> None:
     assert seen(both) == [("cpu (a)", "net0", 1.0), ("cpu (b)", "net0", 2.0)]
 
 
+def test_hosts_that_differ_in_what_no_time_depends_on_are_one_device() -> None:
+    """Two runners of one kind, whose kernels and exact memory differ: their series must go on tomorrow."""
+    one, other = run("a", LAPTOP | {"memory_bytes": 1}, 1.0), run("b", LAPTOP | {"memory_bytes": 2}, 2.0)
+    other.header["environment"]["kernel"] = "6.18"
+    assert {row["conditions"]["device"] for row in merged([one, other]).rows} == {"cpu"}
+
+
 def test_a_name_that_another_run_has_already_is_not_given_again() -> None:
     """What an earlier merge called ``cpu (Ryzen)`` is another machine than the Ryzen here, by its torch."""
     before = named(run("a+b", LAPTOP, 1.0), "cpu (Ryzen)")

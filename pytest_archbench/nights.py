@@ -78,7 +78,7 @@ def keep(night: Night, folder: Path) -> list[Path]:
     """
     plans = [_plan(night, device, folder / FOLDER / as_file(device)) for device in night.devices]
     for path, replaced, points in plans:
-        write_atomically(path, _bytes(night.header, _columns(points)))
+        write(path, night.header, points)
         if replaced is not None and replaced != path:
             replaced.unlink()
     return [path for path, _, _ in plans]
@@ -117,9 +117,13 @@ def without_outcomes(path: Path) -> bool:
     night = read(path)
     if not any(point.outcomes for point in night.points.values()):
         return False
-    columns = _columns(night.points.values(), without=("outcomes",))
-    write_atomically(path, _bytes(night.header, columns))
+    write(path, night.header, night.points.values(), without=("outcomes",))
     return True
+
+
+def write(path: Path, header: Mapping[str, Any], points: Iterable[Point], without: Sequence[str] = ()) -> None:
+    """Write a kept night in the place of what is there; ``without``: fields that are left out. Raises: OSError."""
+    write_atomically(path, _bytes(header, _columns(points, without)))
 
 
 def _kept(path: Path) -> Night:

@@ -73,7 +73,7 @@ def nightly_(
     if journal is not None and arguments:
         raise click.UsageError("--journal takes a run as it is: arguments for pytest have no meaning beside it")
     place = folder / nightly.JOURNALS / as_file(name)
-    with _alone(folder):
+    with alone(folder):
         status = _measured(place, journal, [*_asked(folder, baselines, nights), *arguments])
         night = or_say(lambda: nightly.keep(place, name, folder))
         past = history.load(folder, first=nightly.FIRST, last=nightly.WINDOW, renamed=renamed_devices(renamed))
@@ -107,8 +107,8 @@ def _asked(folder: Path, baselines: Path, nights: int) -> list[str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the history, whose folder is made, while a night is added. Raises: click.UsageError."""
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the history, whose folder is made, while nights are written. Raises: click.UsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=0):

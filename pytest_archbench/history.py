@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
@@ -25,17 +25,60 @@ AHEAD = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Past:
-    """Earlier runs, oldest first. ``broken`` and ``repeated`` say which journals are not in it and why."""
+    """Earlier runs, oldest first. ``broken`` and ``repeated`` say which journals are not in it and why; ``older`` is
+    what of the history was not read.
+    """
 
-    series: Mapping[Key, tuple[Point, ...]]
+    series: MutableMapping[Key, tuple[Point, ...]]
     runs: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
+    older: Older | None = field(default=None, compare=False, repr=False)
+
+    def of(self, case: Key, enough: int) -> Sequence[Point]:
+        """A series so long that ``enough`` runs in it raised no alarm and are in no doubt, if there are as many: one
+        that alarms for months, or is measured now and then, is judged by what was before.
+        """
+        if self.older is not None:
+            self.older.fill(self.series, case, enough)
+        return self.series.get(case, ())
 
     @cached_property
     def noisy(self) -> int:
         """How many series may raise a false alarm: a count cannot."""
         return sum(METRICS[metric].better != "equal" for _, metric, *_ in self.series if metric in METRICS)
+
+
+CHUNK = 20
+"""Nights that are read at once where a series is too short."""
+
+
+@dataclass
+class Older:
+    """Runs that were not read, oldest first, until a series is found too short."""
+
+    reading: Reading
+    groups: list[list[_Place]]
+    without: str
+
+    def fill(self, series: MutableMapping[Key, tuple[Point, ...]], case: Key, enough: int) -> None:
+        """Read on, the latest first, until a series is long enough, or all is read; what is short grows with it."""
+        while self.groups and _certain(series.get(case, ())) < enough:
+            chunk, self.groups[-CHUNK:] = self.groups[-CHUNK:], []
+            full = {name for name, points in series.items() if _certain(points) >= enough}
+            found: defaultdict[Key, list[Point]] = defaultdict(list)
+            for night in filter(None, map(self.reading.whole, chunk)):
+                if night.run != self.without:
+                    for name, point in night.points.items():
+                        if name not in full:
+                            found[name].append(point)
+            for name, points in found.items():
+                series[name] = (*points, *series.get(name, ()))
+
+
+def _certain(points: Iterable[Point]) -> int:
+    """How many of them a later one can be judged by."""
+    return sum(not (point.alarmed or point.doubt) for point in points)
 
 
 @dataclass
@@ -47,22 +90,20 @@ class Reading:
     broken: list[str]
     repeated: list[str]
 
-    def nights(self, last: int = 0, first: int = 0) -> Iterator[Night]:
-        """Every run, oldest first, one in memory at a time; of each device's kept nights the ``first`` and the ``last``
-        alone, where ``last`` is given.
+    def nights(self, last: int = 0) -> Iterator[Night]:
+        """Every run, oldest first, one in memory at a time; where ``last`` is given, of each device's kept nights the
+        last so many alone.
 
         A damaged file is left out whole and named. Of two files with one case of one run the one with more cases
         counts.
         """
-        for group in _by_run(self._places(last, first)):
-            if night := self._whole(group):
-                yield night
+        yield from filter(None, map(self.whole, self.groups(*_parted(self.folder, last)[1])))
 
-    def _places(self, last: int, first: int) -> list[_Place]:
-        """Where the runs are, in the order of time."""
+    def groups(self, *paths: Path) -> list[list[_Place]]:
+        """The files of each run, in the order of time; those whose names or first lines are wrong are named."""
         latest = datetime.now(timezone.utc) + AHEAD
         found = []
-        for path in _paths(self.folder, last, first):
+        for path in paths:
             try:
                 place = _place(path)
             except JournalError as error:
@@ -73,9 +114,12 @@ class Reading:
                 self.broken.append(f"{path}: started {place.started.isoformat()}, which is in the future: {advice}")
                 continue
             found.append(place)
-        return sorted(found, key=lambda place: (place.started, place.run, str(place.path)))
+        groups: dict[str, list[_Place]] = {}
+        for place in sorted(found, key=lambda place: (place.started, place.run, str(place.path))):
+            groups.setdefault(place.run, []).append(place)
+        return list(groups.values())
 
-    def _whole(self, group: Iterable[_Place]) -> Night | None:
+    def whole(self, group: Iterable[_Place]) -> Night | None:
         """The run that several files have parts or copies of."""
         read: list[Night] = []
         for place in group:
@@ -119,23 +163,28 @@ def opened(folder: Path, renamed: Mapping[str, str] | None = None) -> Reading:
 
 
 def load(
-    folder: Path, without: str = "", *, last: int = 0, first: int = 0, renamed: Mapping[str, str] | None = None
+    folder: Path, without: str = "", *, last: int = 0, spaced: bool = False, renamed: Mapping[str, str] | None = None
 ) -> Past:
-    """A history as series. ``without`` names a run to leave out; ``first`` and ``last`` are those of ``nights``.
+    """A history as series. ``without`` names a run to leave out. Where ``last`` is given, of each device's kept nights
+    the last so many are read at once, and the older ones when a series is too short; with ``spaced`` some of these at
+    once as well, the fewer the longer ago.
 
     Raises: JournalError where ``folder`` is none.
     """
     reading = opened(folder, renamed)
     runs: list[str] = []
     series: defaultdict[Key, list[Point]] = defaultdict(list)
-    for night in reading.nights(last, first):
+    older, recent = _parted(folder, last)
+    early = _spaced(older) if spaced else []
+    for night in filter(None, map(reading.whole, reading.groups(*early, *recent))):
         if night.run == without:
             continue
         runs.append(night.run)
         for name, point in night.points.items():
             series[name].append(point)
     whole = {name: tuple(series[name]) for name in sorted(series)}
-    return Past(whole, tuple(runs), tuple(reading.broken), tuple(reading.repeated))
+    unread = None if spaced else Older(reading, reading.groups(*older), without)
+    return Past(whole, tuple(runs), tuple(reading.broken), tuple(reading.repeated), unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +196,32 @@ class _Place:
     started: datetime
 
 
-def _paths(folder: Path, last: int, first: int) -> list[Path]:
+def _parted(folder: Path, last: int) -> tuple[list[Path], list[Path]]:
+    """The older files of a history, and the recent ones: every journal, and of each device's kept nights the last."""
     journals = sorted(path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file())
     devices = sorted(path for path in (folder / nights.FOLDER).glob("*") if path.is_dir())
-    return journals + [path for device in devices for path in _ends(nights.kept(device), last, first)]
+    kept = [nights.kept(device) for device in devices]
+    older = [path for paths in kept for path in paths[:-last]] if last else []
+    return older, journals + [path for paths in kept for path in paths[-last or None :]]
 
 
-def _ends(paths: list[Path], last: int, first: int) -> list[Path]:
-    """The first and the last of them; all where ``last`` is 0 or they are no more."""
-    return paths if not last or len(paths) <= first + last else paths[:first] + paths[-last:]
+FIRST = 5
+"""Of the nights of a device the first, which are read where some older ones are."""
+STEP, GROWTH = 4.0, 1.3
+"""Nights from one of the older ones that is read to the next before it, and how that grows."""
+
+
+def _spaced(older: list[Path]) -> list[Path]:
+    """The first of each device, and of the others the fewer the longer ago: a year has a dozen."""
+    found: list[Path] = []
+    for device in dict.fromkeys(path.parent for path in older):
+        paths = [path for path in older if path.parent == device]
+        chosen, at, step = {*range(min(FIRST, len(paths)))}, len(paths) - 1.0, STEP
+        while at >= 0:
+            chosen.add(int(at))
+            at, step = at - step, step * GROWTH
+        found += [paths[place] for place in sorted(chosen)]
+    return found
 
 
 def _place(path: Path) -> _Place:
@@ -185,11 +251,3 @@ def _header(path: Path) -> Mapping[str, Any]:
     except (OSError, *UNREADABLE):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _by_run(places: Iterable[_Place]) -> Iterator[list[_Place]]:
-    """Files of one run together, in the order of time."""
-    groups: dict[str, list[_Place]] = {}
-    for place in places:
-        groups.setdefault(place.run, []).append(place)
-    yield from groups.values()

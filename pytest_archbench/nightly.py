@@ -16,8 +16,9 @@ from pytest_archbench import nights, outputs, store, trend
 from pytest_archbench.alarm import PER_NIGHT
 from pytest_archbench.files import UNREADABLE, write_atomically
 from pytest_archbench.history import Past
-from pytest_archbench.levels import level
+from pytest_archbench.levels import level, unlike
 from pytest_archbench.nights import Night
+from pytest_archbench.past import is_of
 from pytest_archbench.points import Key, is_alarm, key, row_point
 from pytest_archbench.records import Metric, Point
 from pytest_archbench.registry import METRICS
@@ -34,7 +35,7 @@ WINDOW = 60
 LASTING = 7
 """Nights that both levels of a step must have before it is an alarm: in fewer any bad week of a noisy series is one."""
 FIRST = 5
-"""Nights from which a drift is measured where no run is promoted: the first that are kept."""
+"""Nights from which a drift is measured where no run is promoted: the first that are known."""
 USUAL = ("--archbench-processes=5",)
 """What a night is measured with unless it is told otherwise: fewer processes do not show their own bias."""
 
@@ -133,48 +134,56 @@ def regressed(run: store.Run, past: Past) -> list[Alarm]:
 def crept(past: Past, cases: Iterable[Key], promoted: Mapping[Key, Point]) -> Iterator[Alarm]:
     """What no single night shows: steps within the noise of a night that have lasted, and slow drift, for the worse.
 
-    Of ``past`` the first nights tell where a drift began, unless a run is promoted; steps are looked for in the last
-    ``WINDOW`` runs, from the promoted one on. A step must have lasted and be as unlikely as the number of series and of
-    the nights on which it might have been asks for.
+    Steps are looked for in the last ``WINDOW`` runs, from the promoted one on. One must have lasted and be as unlikely
+    as the number of series and of the nights on which it might have been asks for. A drift is measured from the
+    promoted run, else from the first that are known, and steps that do not count add up in it.
     """
-    noisy = max(1, past.noisy)
     for case in cases:
         series = past.series.get(case, ())
-        metric = METRICS[case[1]]
-        if metric.better == "equal" or not series:
+        if not series or not METRICS.owns(case[1]) or METRICS[case[1]].better == "equal":
             continue
-        origin = promoted.get(case) or _origin(series, metric)
-        recent = _since(series[-WINDOW:], promoted.get(case))
-        found = trend.changes(recent, metric, origin)
-        chance = PER_NIGHT / (noisy * len(recent))
-        if change := next((each for each in reversed(found) if _counts(each, recent, metric, chance)), None):
+        metric, own_run = METRICS[case[1]], promoted.get(case)
+        recent = _since(series[-WINDOW:], own_run)
+        chance = PER_NIGHT / (max(1, past.noisy) * len(recent))
+        change = _standing(trend.steps(recent, metric), metric, chance) or _drifted(series, recent, own_run, metric)
+        if change is not None:
             yield Alarm(change.kind, case, change.since, change.before, change.reason)
 
 
+def _drifted(
+    series: Sequence[Point], recent: Sequence[Point], own_run: Point | None, metric: Metric
+) -> trend.Change | None:
+    """A drift for the worse."""
+    found = trend.drift(recent, metric, own_run or _origin(series, metric), with_steps=True)
+    return found if found is not None and _worse(found, metric) else None
+
+
 def _origin(series: Sequence[Point], metric: Metric) -> Point | None:
-    """Of the first runs that of the median level; None where there are no more than these."""
-    certain = [point for point in series[:FIRST] if not point.doubt]
-    if len(series) <= FIRST or not certain:
+    """Of the first runs that compare with the latest that of the median level; None where they are few."""
+    alike = [point for point in series if not point.doubt and not unlike(point, series[-1], metric)]
+    if len(alike) < 2 * FIRST:
         return None
-    return sorted(certain, key=lambda point: level(point, metric))[len(certain) // 2]
+    return sorted(alike[:FIRST], key=lambda point: level(point, metric))[FIRST // 2]
 
 
 def _since(recent: Sequence[Point], promoted: Point | None) -> Sequence[Point]:
     """Without the runs before a promoted one: what had changed by then is meant."""
-    at = next((place for place, point in enumerate(recent) if promoted and point.run == promoted.run), 0)
+    at = next((place for place, point in enumerate(recent) if promoted and is_of(point, promoted)), 0)
     return recent[at:]
 
 
-def _counts(change: trend.Change, recent: Sequence[Point], metric: Metric, chance: float) -> bool:
-    """Whether a change is for the worse, beyond what goes unremarked and what noise does, and has not been undone."""
-    worse = change.change if metric.better == "lower" else -change.change
-    if worse <= metric.tolerance:
-        return False
-    if change.kind == "drift":
-        return True
-    later = [step for step in trend.steps(recent, metric) if step.since.started > change.since.started]
-    undone = any((step.change < 0) != (change.change < 0) for step in later)
-    return min(change.runs) >= LASTING and change.chance < chance and not undone
+def _standing(steps: Sequence[trend.Change], metric: Metric, chance: float) -> trend.Change | None:
+    """The latest step for the worse that counts and that no later one has undone."""
+    for place, step in reversed([*enumerate(steps)]):
+        undone = any((later.change < 0) != (step.change < 0) for later in steps[place + 1 :])
+        if _worse(step, metric) and min(step.runs) >= LASTING and step.chance < chance and not undone:
+            return step
+    return None
+
+
+def _worse(change: trend.Change, metric: Metric) -> bool:
+    """Whether a change is for the worse, beyond what goes unremarked."""
+    return (change.change if metric.better == "lower" else -change.change) > metric.tolerance
 
 
 def keep(journal: Path, name: str, folder: Path) -> Night:

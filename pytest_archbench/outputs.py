@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pytest_archbench import benchmark_json
 from pytest_archbench.baselines import Published
 from pytest_archbench.files import write_atomically
+from pytest_archbench.past import MERGED
 from pytest_archbench.points import fingerprint
 from pytest_archbench.records import REDUCED
 from pytest_archbench.store import Run
@@ -84,7 +85,7 @@ def merged(runs: Sequence[Run]) -> Run:
         later = [_renamed(row, name) for row in run.rows]
         failed = {_case(row) for row in later if row.get("status") != "ok"}
         rows = [*(row for row in rows if _case(row) not in failed), *later]  # what failed now has no value any more
-    title = " + ".join(dict.fromkeys(str(run.header.get("run")) for run in runs))
+    title = MERGED.join(dict.fromkeys(str(run.header.get("run")) for run in runs))
     started = max(str(run.header.get("started") or "") for run in runs)
     return Run({**header, "run": title, **({"started": started} if started else {}), "devices": devices}, tuple(rows))
 
@@ -148,7 +149,7 @@ def _with_environment(run: Run, device: str) -> dict[str, Any]:
 
 
 def _identity(run: Run, device: str) -> dict[str, Any]:
-    """What makes values of a device comparable, by dotted name: two hosts that differ in their kernel alone share it."""
+    """What makes values of a device comparable, by dotted name: hosts whose kernels alone differ share it."""
     facts = _with_environment(run, device)
     return fingerprint({"devices": {device: facts}}, device)
 

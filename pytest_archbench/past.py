@@ -26,6 +26,9 @@ Between fresh processes of one unchanged network on a quiet machine it is severa
 repeats from process to process.
 """
 
+MERGED = " + "
+"""What stands between the names of runs that were made one."""
+
 _Z = statistics.NormalDist().inv_cdf(0.975)
 
 Side = Literal["above", "below", "within", "between"]
@@ -172,8 +175,8 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
     or as ``alarm_factor`` sigmas of these runs where that is more. The factor reckons that a ``regressed`` counts only
     once a second run of its own confirms it. Of fewer processes than is usual here ours is expected to scatter more.
     Earlier runs that are in doubt are left out, and those that raised an alarm themselves: a regression must not become
-    what is usual by lasting; where nearly all of them did, ours has regressed unless it is better than these. Where
-    ours is in doubt, the verdict is inconclusive.
+    what is usual by lasting. Where ours is in doubt, the verdict is inconclusive, and where only runs that scatter too
+    much to tell stand between it and a change.
 
     Raises ValueError for fewer than five ``nights``.
     """
@@ -197,42 +200,22 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
     if past and ours.doubt:
         source = f"the median of {_runs(len(past))}"
         return _verdict("inconclusive", ours, source, statistics.median(point.value for point in past), ours.doubt)
-    alarms = [point for point in certain if point.alarmed][-nights:]
-    if len(past) < FEWEST and alarms and (verdict := _still(ours, alarms, metric)):
-        return verdict
     if len(past) < FEWEST:
         found = f"{FEWEST} comparable earlier runs are needed and there are {len(past)}: run {FEWEST - len(past)} more"
         return Verdict("no baseline", f"{_subject(ours)}, no baseline: {'; '.join([found, *left_out])}")
     return _at_any_pace(lambda here, there: _against_median(here, there, metric, series, left_out), ours, past, metric)
 
 
-def _still(ours: Point, alarms: Sequence[Point], metric: Metric) -> Verdict | None:
-    """The verdict of a case whose earlier runs nearly all raised alarms: that it is as bad; None where it is not."""
-    reason = f"{_runs(len(alarms))} raised an alarm, and too few before them are left to compare with: {STILL}"
-    if ours.doubt:
-        return _verdict("inconclusive", ours, f"run {alarms[-1].run}", alarms[-1].value, f"{ours.doubt}; {reason}")
-    if metric.better == "equal":
-        same = next((point for point in reversed(alarms) if point.value == ours.value), None)
-        return _verdict("deviates", ours, f"run {same.run}", same.value, f"as there: {reason}") if same else None
-    if not all(level(point, metric) > 0 for point in (ours, *alarms)):
-        return None
-    logs = [math.log(level(point, metric)) for point in alarms]
-    change = math.log(level(ours, metric)) - statistics.median(logs)
-    if _OUTCOMES[metric.better, band(metric.tolerance).side(Shift(change, change, change))] == "improved":
-        return None
-    middle = statistics.median(point.value for point in alarms)
-    reason = f"within the tolerance of them or worse: {reason}"
-    return _verdict("regressed", ours, f"the median of {_runs(len(alarms))}", middle, reason, _relative(change))
-
-
-STILL = "mend what they found, or promote one of them if it is meant"
+def is_of(point: Point, promoted: Point) -> bool:
+    """Whether a point is of the run that was promoted, or of runs merged with it, whose names stand side by side."""
+    return not {*point.run.split(MERGED)}.isdisjoint(promoted.run.split(MERGED))
 
 
 def accepted(earlier: Sequence[Point], promoted: Point | None) -> Sequence[Point]:
     """``earlier`` (oldest first) as what was promoted leaves it: where that is a run that raised an alarm, its level is
     meant, and the runs at it, from the first of these alarms on, are all that count.
     """
-    at = next((place for place, point in enumerate(earlier) if promoted and point.run == promoted.run), None)
+    at = next((place for place, point in enumerate(earlier) if promoted and is_of(point, promoted)), None)
     if at is None or not earlier[at].alarmed:
         return earlier
     start = at
@@ -250,8 +233,17 @@ def _against_median(ours: Point, past: Sequence[Point], metric: Metric, series: 
     factor = alarm_factor(len(past), series) * _thinness(ours, past)
     noise = factor * stats.sigma(logs)
     said = [f"{factor:.3g} sigma of these runs are {_percent(noise)}", *_normalised_by(ours, middle, metric), *left_out]
-    shift, limits = Shift(estimate, estimate, estimate), band(_tolerance(metric, middle), noise)
+    shift, tolerance = Shift(estimate, estimate, estimate), _tolerance(metric, middle)
+    limits = band(tolerance, noise)
+    if noise > math.log1p(COARSE) and limits.side(shift) == "within" != band(tolerance).side(shift):
+        reason = "; ".join([TOO_NOISY, *said])
+        return _sentence("inconclusive", _subject(ours), source, _figure(ours, middle), reason, _relative(estimate))
     return _judged(shift, limits, metric, _subject(ours), source, _figure(ours, middle), said)
+
+
+COARSE = 0.25
+"""A noise (relative) beyond which what hides in it is not said to agree."""
+TOO_NOISY = "beyond the tolerance, in runs that scatter too much to tell: measure on a quieter machine"
 
 
 def _thinness(ours: Point, past: Sequence[Point]) -> float:

@@ -233,10 +233,12 @@ def _cost_of_slope(logs: Levels) -> float:
     return sum((log - line.intercept - line.slope * at) ** 2 for at, log in enumerate(logs))
 
 
-def drift(points: Sequence[Point], metric: Metric, reference: Point | None = None) -> Change | None:
+def drift(
+    points: Sequence[Point], metric: Metric, reference: Point | None = None, *, with_steps: bool = False
+) -> Change | None:
     """Whether the last five runs have crept away from ``reference``, a promoted run; else from the first five of the
     latest stretch, as they do where the reference does not compare. None where they have not, or one step explains half
-    of it.
+    of it, unless they count too, ``with_steps``.
 
     Beyond means farther than the metric's tolerance and than the noise. ``since`` is the first of the last five runs,
     ``before`` the reference, or the last of the first five.
@@ -251,9 +253,11 @@ def drift(points: Sequence[Point], metric: Metric, reference: Point | None = Non
     logs = [math.log(level(point, metric)) for point in stretch]
     origin = statistics.median(logs[:RUNS]) if reference is None else math.log(level(reference, metric))
     crept = statistics.median(logs[-RUNS:]) - origin
-    if not _is_beyond(crept, metric.tolerance, DRIFT_SIGMAS * _sigma(logs)) or _is_a_step(crept, stretch, metric):
+    if not _is_beyond(crept, metric.tolerance, DRIFT_SIGMAS * _sigma(logs)):
         return None
-    return _drift(crept, stretch, logs, reference, metric)
+    if not with_steps and _is_a_step(crept, stretch, metric):
+        return None
+    return _drift(crept, stretch, logs, reference, metric, "" if with_steps else " and in no single step")
 
 
 def _is_origin(reference: Point, latest: Point, metric: Metric) -> bool:
@@ -271,7 +275,9 @@ def _is_a_step(crept: float, stretch: Sequence[Point], metric: Metric) -> bool:
     return any(rise / crept >= 0.5 for rise in rises)
 
 
-def _drift(crept: float, stretch: Sequence[Point], logs: Levels, reference: Point | None, metric: Metric) -> Change:
+def _drift(
+    crept: float, stretch: Sequence[Point], logs: Levels, reference: Point | None, metric: Metric, beside: str
+) -> Change:
     from scipy.stats import theilslopes
 
     slope = math.expm1(float(theilslopes(logs)[0]))
@@ -280,8 +286,8 @@ def _drift(crept: float, stretch: Sequence[Point], logs: Levels, reference: Poin
     origin = f"run {reference.run}" if reference else f"the first {RUNS} of {len(stretch)} runs"
     crept_by = f"{_direction(change, metric)} by {relative(change)} than {origin}"
     reason = (
-        f"{since.subject} of the last {RUNS} runs is {crept_by}, {relative(slope)} per run (Theil-Sen) and in no "
-        f"single step, {_commits(before, since)}"
+        f"{since.subject} of the last {RUNS} runs is {crept_by}, {relative(slope)} per run (Theil-Sen){beside}, "
+        f"{_commits(before, since)}"
     )
     return Change("drift", change, since, before, reason)
 

@@ -41,7 +41,10 @@ class Yardsticks:
     @property
     def left_out(self) -> tuple[str, ...]:
         """Which journals of the history no verdict rests on, and why."""
-        return (*self.earlier.broken, *self.earlier.repeated) if self.earlier is not None else ()
+        if self.earlier is None:
+            return ()
+        read_on = self.earlier.older.reading.broken if self.earlier.older is not None else []
+        return tuple(dict.fromkeys([*self.earlier.broken, *read_on, *self.earlier.repeated]))
 
     def verdicts(self, measurement: Measurement) -> tuple[Verdict, ...]:
         """One verdict per yardstick that knows the case; none where nothing was measured.
@@ -70,7 +73,7 @@ class Yardsticks:
         """An accuracy on the same images as the latest has a sharper test than the scatter of earlier ones, at a risk
         that the number of series divides.
         """
-        series = past.accepted(earlier.series.get(key(point), ()), promoted)
+        series = past.accepted(earlier.of(key(point), self.nights), promoted)
         paired = _paired(point, series)
         if paired is not None:
             risk = min(grades.RISK, PER_NIGHT / max(1, earlier.noisy))
@@ -83,7 +86,7 @@ class Yardsticks:
         if point is None:
             return None
         case = key(point)
-        series = self.earlier.series.get(case, ()) if self.earlier is not None else ()
+        series = self.earlier.of(case, self.nights) if self.earlier is not None else ()
         return self.promoted.get(case) or _paired(point, series)
 
 

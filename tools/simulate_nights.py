@@ -178,7 +178,7 @@ def simulate(zoo: Zoo, noise: float, seed: int, folder: Path, nights: int = NIGH
         lines = [header, *rows(zoo, instrument, night, yardsticks)]
         (place / store.JOURNAL).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
         kept = nightly.keep(place, name, folder)
-        past = history.load(folder, first=nightly.FIRST, last=nightly.WINDOW)
+        past = history.load(folder, last=nightly.WINDOW, spaced=True)
         for alarm in nightly.alarms(store.read(place), kept, past, {}):
             reported[alarm.case[0], alarm.kind].append(night)
         if night in LOOKS:

@@ -76,7 +76,7 @@ def nightly_(
     with alone(folder):
         status = _measured(place, journal, [*_asked(folder, baselines, nights), *arguments])
         night = or_say(lambda: nightly.keep(place, name, folder))
-        past = history.load(folder, first=nightly.FIRST, last=nightly.WINDOW, renamed=renamed_devices(renamed))
+        past = history.load(folder, last=nightly.WINDOW, spaced=True, renamed=renamed_devices(renamed))
         promoted = or_say(lambda: own.read(baselines))
         alarms = nightly.alarms(store.read(place), night, past, promoted)
         told = "\n".join(_summary(name, alarms, len(night.points), repository))

@@ -51,10 +51,10 @@ class Nights:
         self.journal = folder / "journal.jsonl"
         self.history.mkdir(parents=True)
 
-    def write(self, day: int, *measurements: Measurement, **facts: Any) -> Path:
+    def write(self, day: int, *measurements: Measurement, nights: int = 20, **facts: Any) -> Path:
         stamp = f"2026-{1 + day // 28:02}-{1 + day % 28:02}T03:00:00+00:00"
         header = {**HEADER, "run": f"night-{day}", "started": stamp, "commit": f"{day:040x}", **facts}
-        yardsticks = Yardsticks.of(header, self.baselines, self.history)
+        yardsticks = Yardsticks.of(header, self.baselines, self.history, nights)
         rows = [store.row(each, yardsticks.verdicts(each)) for each in measurements]
         self.journal.write_text("".join(json.dumps(line) + "\n" for line in (header, *rows)))
         return self.journal
@@ -64,7 +64,8 @@ class Nights:
         return CliRunner().invoke(main, command, catch_exceptions=False)
 
     def take(self, day: int, *measurements: Measurement, more: Sequence[str] = ("--no-pages",), **facts: Any) -> Result:
-        journal = self.write(day, *measurements, **facts)
+        judged_by = next((int(each.partition("=")[2]) for each in more if each.startswith("--nights=")), 20)
+        journal = self.write(day, *measurements, nights=judged_by, **facts)
         return self.call(f"--night=night {day}", f"--journal={journal}", f"--repository={self.history}", *more)
 
     @property
@@ -300,3 +301,43 @@ def test_a_night_that_ends_early_has_pytests_code_and_adds_nothing(project: Path
     assert "the run ended early (exit code 4): the history is as it was" in found.stderr
     assert not (project / "history" / "nights").exists()
     assert nightly.DONE == (0, 1)
+
+
+def test_an_alarm_of_months_ends_when_it_is_mended_and_not_before(nights: Nights) -> None:
+    """With the last ten nights read at once: what was before the alarm is read on."""
+    codes = []
+    for day in range(8):
+        nights.take(day, timed(), counted())
+    for day in range(8, 30):
+        codes.append(nights.take(day, timed(1.042), counted(11), more=FEW).exit_code)
+    assert codes == [1] * 22
+    assert nights.take(30, timed(), counted(12), more=FEW).exit_code == 1, "the count is worse yet"
+    last = [nights.take(day, timed(), counted(10), more=FEW) for day in range(31, 36)]
+    assert [found.exit_code for found in last][-1] == 0
+    assert "regressed" not in "".join(found.output for found in last)
+
+
+FEW = ("--no-pages", "--nights=5")
+
+
+def test_what_is_measured_now_and_then_is_judged_by_all_that_was(nights: Nights) -> None:
+    for day in range(72):
+        if day % 12:
+            nights.take(day, counted(), more=FEW)
+        else:
+            found = nights.take(day, counted(), timed(), more=FEW)
+    assert found.exit_code == 0
+    assert nights.take(72, counted(), timed(1.3), more=FEW).exit_code == 1
+
+
+def test_drift_of_a_network_that_came_later_and_steps_within_the_tolerance_add_up(nights: Nights) -> None:
+    kinds = []
+    for day in range(75):
+        pace = 1 if day < 30 else 1.039 if day < 50 else 1.079
+        late = [timed(1.0008 ** (day - 8), name="late")] if day >= 8 else []
+        found = nights.take(day, timed(pace), *late)
+        kinds.append({name for name in ("net", "late") if f"**drift** `{name} latency" in found.output})
+    first = {name: next(day for day, found in enumerate(kinds) if name in found) for name in ("net", "late")}
+    assert 50 <= first["net"] <= 55
+    assert first["late"] < 75
+    assert all("net" in found for found in kinds[first["net"] :])

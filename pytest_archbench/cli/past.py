@@ -24,14 +24,16 @@ from pytest_archbench.units import readable, relative
 @click.option(
     "--baselines", type=click.Path(path_type=Path), default=own.FOLDER, show_default=True, help="Folder to write to."
 )
-@click.option("--device", "device_", default="", help="Only what was measured on this device.")
+@click.option("--device", "device_", default="", help="Only what was measured on this device, a name or a glob.")
+@click.option("--arch", default="", help="Only these architectures, a name or a glob.")
+@click.option("--metric", default="", help="Only this metric, a name or a glob.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
-def promote(run: Path, baselines: Path, device_: str, dry_run: bool) -> None:
+def promote(run: Path, baselines: Path, device_: str, arch: str, metric: str, dry_run: bool) -> None:
     """Make what RUN measured the baseline of later runs.
 
     RUN is a journal or its folder. Baselines of other cases are kept.
     """
-    measured = or_say(lambda: _measured(run, device_))
+    measured = or_say(lambda: _measured(run, device_, arch, metric))
     points = [point for point, _ in measured.values()]
     made = or_say(lambda: own.promote(points, baselines, dry_run=dry_run))
     for each in made:
@@ -46,7 +48,7 @@ def promote(run: Path, baselines: Path, device_: str, dry_run: bool) -> None:
         click.echo("nothing was written (--dry-run)")
 
 
-def _measured(path: Path, device: str) -> dict[Key, tuple[Point, Mapping[str, Any]]]:
+def _measured(path: Path, device: str, arch: str, metric: str) -> dict[Key, tuple[Point, Mapping[str, Any]]]:
     """The values of a run by case, each with its row; the rows without one are counted on the terminal."""
     run = store.read(path)
     try:
@@ -56,14 +58,17 @@ def _measured(path: Path, device: str) -> dict[Key, tuple[Point, Mapping[str, An
     measured = {key(point): (point, row) for point, row in found if point is not None}
     if not measured:
         raise store.JournalError(f"{path}: expected measured cases; got none in {len(run.rows)} rows: measure first")
-    names = {point.conditions.device for point, _ in measured.values()}
-    if device and device not in names:
-        raise UnknownName(f"--device: {path} has no device {device!r}: {near(device, names)}")
+    wanted = {"--arch": arch, "--metric": metric, "--device": device}
+    for place, (option, pattern) in enumerate(wanted.items()):
+        names = {str(case[place]) for case in measured}
+        if pattern and not any(fnmatchcase(name, pattern) for name in names):
+            raise UnknownName(f"{option}: {path} has none called {pattern!r}: {near(pattern, names)}")
     without = Counter(row["status"] for point, row in found if point is None)
     for status, count in without.items():
         why = "operators that were not counted" if status == "ok" else status
         click.echo(f"left out: {number(count, 'row')} without a value to compare ({why})", err=True)
-    return {case: pair for case, pair in measured.items() if device in ("", pair[0].conditions.device)}
+    patterns = [pattern or "*" for pattern in wanted.values()]
+    return {case: pair for case, pair in measured.items() if all(map(fnmatchcase, map(str, case), patterns))}
 
 
 def _difference(difference: own.Difference) -> str:

@@ -56,11 +56,19 @@ def test_it_promotes_one_device_of_a_run(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "baselines" / "devices").iterdir()] == ["cuda-0.jsonl"]
 
 
+def test_it_promotes_what_alarmed_alone(tmp_path: Path) -> None:
+    journal(tmp_path / "run.jsonl", 1, latency(0.1), {**latency(0.2), "architecture": "vgg16"})
+    ran = archbench(tmp_path, "promote", "run.jsonl", "--arch=vgg*", "--metric=latency", "--device=cpu")
+    assert ran.stdout.splitlines()[0] == "new       vgg16 latency cpu bs1: 200.0 ms"
+    assert ran.stdout.splitlines()[-1] == "baselines/devices: 1 new, 0 changed, 0 unchanged, 0 kept"
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
         ("promote nowhere", "nowhere: no journal can be read here"),
-        ("promote run.jsonl --device=cuda", "--device: run.jsonl has no device 'cuda': known: cpu"),
+        ("promote run.jsonl --device=cuda", "--device: run.jsonl has none called 'cuda': known: cpu"),
+        ("promote run.jsonl --metric=latncy", "--metric: run.jsonl has none called 'latncy': "),
         ("promote run.jsonl --baselines=run.jsonl", "run.jsonl: expected a folder of promoted baselines; got a file"),
         ("promote run.jsonl --baselines=damaged", "damaged/cpu.jsonl:1: expected a JSON object; got 'not one'"),
         ("promote empty.jsonl", "empty.jsonl: expected measured cases; got none in 1 rows: measure first"),

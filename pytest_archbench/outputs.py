@@ -85,7 +85,8 @@ def merged(runs: Sequence[Run]) -> Run:
         later = [_renamed(row, name) for row in run.rows]
         failed = {_case(row) for row in later if row.get("status") != "ok"}
         rows = [*(row for row in rows if _case(row) not in failed), *later]  # what failed now has no value any more
-    title = MERGED.join(dict.fromkeys(str(run.header.get("run")) for run in runs))
+    names = (name for run in runs for name in str(run.header.get("run")).split(MERGED))
+    title = MERGED.join(dict.fromkeys(names))
     started = max(str(run.header.get("started") or "") for run in runs)
     return Run({**header, "run": title, **({"started": started} if started else {}), "devices": devices}, tuple(rows))
 

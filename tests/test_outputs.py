@@ -136,6 +136,11 @@ def test_one_run_stays_as_it_is() -> None:
     assert merged([alone]) is alone
 
 
+def test_a_run_that_is_merged_again_is_named_once() -> None:
+    both = merged([run("a", LAPTOP, 1.0), run("b", LAPTOP, 2.0, 3.0)])
+    assert merged([both, run("b", LAPTOP, 4.0)]).header["run"] == "a + b"
+
+
 def test_a_run_that_is_given_twice_counts_once() -> None:
     twice = merged([run("a", LAPTOP, 1.0), run("a", LAPTOP, 1.0)])
     assert twice.header["run"] == "a"

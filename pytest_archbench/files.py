@@ -22,18 +22,31 @@ LONGEST = 100
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Write ``content`` beside ``path`` and move it there; folders are made. Raises OSError, the target untouched."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write ``content`` beside ``path`` and move it there once it is on disk; folders are made.
+
+    Raises: OSError with ``path``, which is untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_and_move(path, content)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # a full disk names no file, others the one beside
+        raise
+    return path
+
+
+def _write_and_move(path: Path, content: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(handle)  # else a power cut may leave the moved file empty
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    return path
 
 
 def as_file(name: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,6 @@ from pytest_archbench.points import Key, key, time
 from pytest_archbench.records import Point
 from pytest_archbench.registry import METRICS
 from pytest_archbench.store import JournalError
-
-AHEAD = timedelta(days=1)
-"""How far in the future a run may have started: clocks of several machines differ, time zones are mistaken."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ class Reading:
 
     def groups(self, *paths: Path) -> list[list[_Place]]:
         """The files of each run, in the order of time; those whose names or first lines are wrong are named."""
-        latest = datetime.now(timezone.utc) + AHEAD
+        latest = datetime.now(timezone.utc) + nights.AHEAD
         found = []
         for path in paths:
             try:
@@ -227,14 +224,11 @@ def _spaced(older: list[Path]) -> list[Path]:
 def _place(path: Path) -> _Place:
     """Raises: JournalError."""
     if path.name.endswith(nights.ENDING):
-        stamp, _, run = path.name.removesuffix(nights.ENDING).partition("-")
-        try:
-            started = datetime.strptime(stamp, nights.STAMP).replace(tzinfo=timezone.utc)
-        except ValueError:
+        if (named := nights.start_named(path)) is None:
             expected = "a name that begins with the time of the run, such as 20260131T030000Z-"
-            raise JournalError(f"{path}: expected {expected}; got {path.name!r}; {nights.ADVICE}") from None
-        return _Place(path, run, started)
-    header = _header(path)
+            raise JournalError(f"{path}: expected {expected}; got {path.name!r}; {nights.ADVICE}")
+        return _Place(path, path.name.removesuffix(nights.ENDING).partition("-")[2], named)
+    header = first_line(path)
     text = header.get("started")
     started_ = time(text) if isinstance(text, str) else None
     if started_ is None:
@@ -243,7 +237,7 @@ def _place(path: Path) -> _Place:
     return _Place(path, as_file(str(header.get("run"))), started_)
 
 
-def _header(path: Path) -> Mapping[str, Any]:
+def first_line(path: Path) -> Mapping[str, Any]:
     """The first line of a journal; an empty object where it is none, which reading it whole will say."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:

@@ -10,19 +10,17 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timezone
-from functools import partial
-from operator import attrgetter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from pytest_archbench import store
+from pytest_archbench.columns import packed, unpacked
 from pytest_archbench.files import UNREADABLE, as_file, write_atomically
-from pytest_archbench.points import FIELDS, Key, is_name, key, points_of, time
-from pytest_archbench.protocols import Outcomes
-from pytest_archbench.records import Conditions, Point
+from pytest_archbench.points import Key, is_name, key, points_of, time
+from pytest_archbench.records import Point
 from pytest_archbench.store import JournalError
 
 SCHEMA = 1
@@ -31,9 +29,15 @@ ENDING = ".json.gz"
 STAMP = "%Y%m%dT%H%M%SZ"
 """How the start of a run (UTC) begins the name of its file, so that names are in the order of time."""
 
-_FIELDS = tuple(field.name for field in fields(Point))
-_RECORDS = {"conditions": Conditions, "outcomes": Outcomes}
+AHEAD = timedelta(days=1)
+"""How far in the future a run may have started: clocks of several machines differ, time zones are mistaken."""
+SINCE = datetime(2000, 1, 1, tzinfo=timezone.utc)
+"""A run that started before was measured by a clock that nobody had set."""
+LATEST = 3
+"""Of a device's kept nights the last that may be of the night that is kept now: a part of it came already, or a process
+was killed that had written it and not yet taken away what it replaces."""
 ADVICE = "take it away to read the rest"
+CLOCK = "set the clock, and mend `started` in the header or leave the run out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,11 @@ def read(path: Path) -> Night:
     """A journal, or a kept night. Raises: JournalError with the file."""
     if path.name.endswith(ENDING):
         return _kept(path)
-    run = store.read(path)
+    return of(path, store.read(path))
+
+
+def of(path: Path, run: store.Run) -> Night:
+    """A run that was read from a journal. Raises: JournalError with the file."""
     started = _started(path, run.header)
     try:
         return Night(path, run.header, started, points_of(run))
@@ -70,38 +78,69 @@ def read(path: Path) -> Night:
 def keep(night: Night, folder: Path) -> list[Path]:
     """Write a run into the history in ``folder``, a file for each of its devices.
 
-    What is kept of the same run, or of the latest one whose header names the same ``night``, is one with it: the cases
-    of both, where both have one that of ``night``.
+    What is kept of the same run, or lately of one whose header names the same ``night``, is one with it: the cases of
+    all, where several have one that of ``night``.
 
-    Raises: JournalError where a device has a later night there already, nothing written, as its clock went backwards;
-    OSError.
+    Raises: JournalError where the clock was wrong, nothing written: the run started in the future, before ``SINCE``, or
+    before a night of one of its devices that is kept already; OSError.
     """
+    _require_a_clock(night)
     plans = [_plan(night, device, folder / FOLDER / as_file(device)) for device in night.devices]
     for path, replaced, points in plans:
         write(path, night.header, points)
-        if replaced is not None and replaced != path:
-            replaced.unlink()
+        for former in replaced:
+            former.unlink()
     return [path for path, _, _ in plans]
 
 
-def _plan(night: Night, device: str, folder: Path) -> tuple[Path, Path | None, list[Point]]:
-    """Where a device's part of a run is kept, in the place of which file, and its points. Raises: JournalError."""
-    path, there = folder / _file_name(night), kept(folder)
-    replaced = path if path in there else next(filter(partial(_is_of, night), there[-1:]), None)
-    if replaced is None and there and there[-1].name > path.name:
+def _require_a_clock(night: Night) -> None:
+    """Raises: JournalError."""
+    if not SINCE <= night.started <= _latest():
+        expected = f"from {SINCE.year} on and not in the future"
+        raise JournalError(
+            f"{night.path}: run {night.run} started {night.started.isoformat()}; expected a time {expected}: {CLOCK}"
+        )
+
+
+def _latest() -> datetime:
+    return datetime.now(timezone.utc) + AHEAD
+
+
+def _plan(night: Night, device: str, folder: Path) -> tuple[Path, list[Path], list[Point]]:
+    """Where a device's part of a run is kept, which files go for it, and its points. Raises: JournalError."""
+    path = folder / _file_name(night)
+    there = [each for each in kept(folder) if (start := start_named(each)) is not None and start <= _latest()]
+    # fullest last: of two files of one night the one that has both parts counts
+    parts = sorted(_parts(night, path, there), key=lambda part: len(part.points))
+    if not parts and path not in there and there and there[-1].name > path.name:
         raise JournalError(
             f"{night.path}: run {night.run} on {device} started {night.started.isoformat()}, before {there[-1].name}, "
-            f"which is kept already: set the clock, and mend `started` in the header or leave the run out"
+            f"which is kept already: {CLOCK}"
         )
-    earlier = read(replaced).points if replaced is not None else {}
-    points = {**earlier, **{name: point for name, point in night.points.items() if name[2] == device}}
-    return path, replaced, list(points.values())
+    points = {name: point for part in (*parts, night) for name, point in part.points.items() if name[2] == device}
+    return path, [part.path for part in parts if part.path != path], list(points.values())
 
 
-def _is_of(night: Night, path: Path) -> bool:
-    """Whether what is kept in a file is of the same night, by its header."""
+def _parts(night: Night, path: Path, there: Sequence[Path]) -> Iterator[Night]:
+    """What is kept of the same night: under its own name, or lately by its header. What is damaged is none of it."""
     named = night.header.get("night")
-    return named is not None and read(path).header.get("night") == named
+    for each in there:
+        if each != path and (named is None or each not in there[-LATEST:]):
+            continue
+        try:
+            found = read(each)
+        except JournalError:
+            continue  # whoever reads the history names it
+        if each == path or found.header.get("night") == named:
+            yield found
+
+
+def start_named(path: Path) -> datetime | None:
+    """When a kept night started, by its name; None for a file that is not called as one."""
+    try:
+        return datetime.strptime(path.name.partition("-")[0], STAMP).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
 
 
 def kept(folder: Path) -> list[Path]:
@@ -123,20 +162,22 @@ def without_outcomes(path: Path) -> bool:
 
 def write(path: Path, header: Mapping[str, Any], points: Iterable[Point], without: Sequence[str] = ()) -> None:
     """Write a kept night in the place of what is there; ``without``: fields that are left out. Raises: OSError."""
-    write_atomically(path, _bytes(header, _columns(points, without)))
+    write_atomically(path, _bytes(header, packed(points, without)))
 
 
 def _kept(path: Path) -> Night:
     """Raises: JournalError."""
     try:
         entry = json.loads(gzip.decompress(path.read_bytes()))
-        points = {key(point): point for point in _unpacked(entry)}
+        if entry["schema"] != SCHEMA:
+            raise ValueError(f"schema: expected {SCHEMA}; got {entry['schema']!r}: use the version that wrote it")
+        points = {key(point): point for point in unpacked(entry["columns"])}
         return Night(path, entry["header"], _started(path, entry["header"]), points)
     except JournalError:
         raise
     except (OSError, EOFError, zlib.error, *UNREADABLE) as error:
         raise JournalError(f"{path}: expected a kept night; it is damaged ({error}); {ADVICE}") from None
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise JournalError(f"{path}: expected a night as it is kept; got another form ({reason}); {ADVICE}") from None
 
@@ -158,56 +199,3 @@ def _file_name(night: Night) -> str:
 def _bytes(header: Mapping[str, Any], columns: Mapping[str, Any]) -> bytes:
     text = json.dumps({"schema": SCHEMA, "header": header, "columns": columns}, allow_nan=False)
     return gzip.compress(text.encode(), compresslevel=6, mtime=0)  # the same night is the same file
-
-
-def _columns(points: Iterable[Point], without: Sequence[str] = ()) -> dict[str, Any]:
-    rows = list(points)
-    return {name: _column([getattr(row, name) for row in rows]) for name in _FIELDS if name not in without}
-
-
-def _column(values: Sequence[Any]) -> dict[str, Any]:
-    """Values of one field: the distinct ones, and for each row the place of its own; in row order where few repeat."""
-    plain = [asdict(value) if isinstance(value, Conditions | Outcomes) else value for value in values]
-    texts = [json.dumps(value, sort_keys=True, allow_nan=False) for value in plain]
-    distinct = dict(zip(texts, plain, strict=True))
-    if len(distinct) * 2 > len(plain) and len(distinct) > 1:
-        return {"values": plain}
-    places = {text: place for place, text in enumerate(distinct)}
-    at = [places[text] for text in texts] if len(distinct) > 1 else len(plain)
-    return {"values": list(distinct.values()), "at": at}
-
-
-def _unpacked(entry: Mapping[str, Any]) -> list[Point]:
-    """Raises: ValueError and whatever else a damaged entry leads to."""
-    if entry["schema"] != SCHEMA:
-        raise ValueError(f"schema: expected {SCHEMA}; got {entry['schema']!r}: use the version that wrote it")
-    told = entry["columns"]
-    rows = _values("value", told["value"])
-    columns = [
-        _values(each.name, told[each.name]) if each.name in told else [each.default] * len(rows)
-        for each in fields(Point)
-    ]
-    return [Point(*row) for row in zip(*columns, strict=True)]
-
-
-def _values(name: str, column: Mapping[str, Any]) -> list[Any]:
-    """A column's values by row. Each distinct one is checked once, as one of a journal is."""
-    distinct = [_made(name, value) for value in column["values"]]
-    for field, expected, holds in FIELDS:
-        head, _, part = field.partition(".")
-        if head != name:
-            continue
-        found = map(attrgetter(part), distinct) if part else distinct
-        for value in found:
-            if not holds(value):
-                raise ValueError(f"{field}: expected {expected}; got {value!r:.100}")
-    at = column.get("at")
-    if at is None:
-        return distinct
-    return distinct * at if isinstance(at, int) else [distinct[place] for place in at]
-
-
-def _made(name: str, value: Any) -> Any:
-    if name in _RECORDS and value is not None:
-        return _RECORDS[name](**value)
-    return tuple(map(tuple, value)) if name == "trials" else value

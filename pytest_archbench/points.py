@@ -218,12 +218,16 @@ FIELDS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
 
 
 def time(text: str) -> datetime | None:
-    """A time as a header has it, UTC where it names no zone; None for any other text."""
+    """A time as a header has it, UTC where it names no zone; None for any other text, and for a time that UTC has not,
+    such as the last minutes of the year 9999 west of Greenwich.
+    """
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        found = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+        found.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    return found
 
 
 def _trials(found: Measurement) -> tuple[tuple[float, float | None], ...]:

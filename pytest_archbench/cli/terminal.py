@@ -29,11 +29,23 @@ MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError)
 
 
 def or_say(action: Callable[[], T]) -> T:
-    """``action()``, a user's mistake becoming one sentence and exit code 2, as click has it."""
+    """``action()``, a user's mistake, or a file that cannot be read or written, becoming one sentence and exit code 2,
+    as click has it.
+    """
     try:
         return action()
     except MISTAKES as error:
         raise click.UsageError(str(error.args[0])) from None
+    except BrokenPipeError:  # whoever read the output has gone: click ends quietly
+        raise
+    except OSError as error:
+        raise click.UsageError(no_file(error)) from None
+
+
+def no_file(error: OSError) -> str:
+    """Which file cannot be read or written, and why."""
+    where = printable(error.filename) if error.filename is not None else "a file or the output"
+    return f"{where}: cannot be read or written: {error.strerror or error}; see to it"
 
 
 def make_plan(suite: str = "", pattern: str = "") -> plan.Plan:

@@ -16,6 +16,7 @@ from pytest_archbench.cli import (
     past,
     publishing,
     references,
+    renaming,
     reports,
     scripts,
     showing,
@@ -40,5 +41,11 @@ for command in (
 ):
     main.add_command(command)
 devices.device.add_command(scripts.script)
-for command in (*showing.COMMANDS, *exporting.COMMANDS, *commenting.COMMANDS, *publishing.COMMANDS):
+for command in (
+    *showing.COMMANDS,
+    *exporting.COMMANDS,
+    *commenting.COMMANDS,
+    *publishing.COMMANDS,
+    *renaming.COMMANDS,
+):
     past.history_.add_command(command)

@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("group", "commands"), [((), 11), (("history",), 5), (("device",), 2)])
+@pytest.mark.parametrize(("group", "commands"), [((), 11), (("history",), 6), (("device",), 2)])
 def test_the_help_lists_every_command_with_a_whole_sentence(
     group: tuple[str, ...], commands: int, tmp_path: Path
 ) -> None:

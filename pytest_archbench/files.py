@@ -9,9 +9,10 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 FOLDERS = ("figures", "tables")
 """Of the report, and not listed file by file."""
@@ -22,24 +23,33 @@ LONGEST = 100
 
 
 def write_atomically(path: Path, content: bytes) -> Path:
-    """Write ``content`` beside ``path`` and move it there once it is on disk; folders are made.
+    """Write ``content`` in the place of ``path``. Raises: OSError, as ``replacing``."""
+    with replacing(path) as file:
+        file.write(content)
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to be written beside ``path``, which is moved there once it is whole and on disk; folders are made.
 
     Raises: OSError with ``path``, which is untouched.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_and_move(path, content)
+        with _beside(path) as file:
+            yield file
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # a full disk names no file, others the one beside
         raise
-    return path
 
 
-def _write_and_move(path: Path, content: bytes) -> None:
+@contextmanager
+def _beside(path: Path) -> Iterator[IO[bytes]]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(handle)  # else a power cut may leave the moved file empty
         Path(name).chmod(0o644)

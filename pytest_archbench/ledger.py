@@ -5,12 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from pytest_archbench.levels import is_normalised, level
@@ -166,18 +162,3 @@ Form = Callable[[IO[bytes], Iterable[Night]], int]
 
 FORMS: Mapping[str, Form] = {".csv": csv_to, ".parquet": parquet_to}
 """Writers by the ending of a file's name."""
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to be written beside ``path``, which takes its place once it is whole. Raises: OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -9,6 +9,7 @@ import click
 
 from pytest_archbench import history, ledger
 from pytest_archbench.cli.terminal import number, or_say, printable
+from pytest_archbench.files import replacing
 from pytest_archbench.registry import near
 
 STDOUT = "-"
@@ -20,7 +21,10 @@ STDOUT = "-"
     "--out", default=STDOUT, metavar="FILE.csv|FILE.parquet", show_default=True,
     help="File to write, its form by its ending; - is CSV to the standard output.",
 )  # fmt: skip
-@click.option("--last", default=0, metavar="N", help="Of each device's kept nights the last N alone (default: all).")
+@click.option(
+    "--last", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Of each device's kept nights the last N alone (default: all).",
+)  # fmt: skip
 def export(folder: Path, out: str, last: int) -> None:
     """Write every value of every run as one long table.
 
@@ -50,7 +54,7 @@ def _form(out: str) -> ledger.Form:
 def _written(path: Path, form: ledger.Form, reading: history.Reading, last: int) -> int:
     """The number of rows. Raises: click.UsageError where the file cannot be written, or pyarrow is not there."""
     try:
-        with ledger.replacing(path) as file:
+        with replacing(path) as file:
             return form(file, reading.nights(last))
     except OSError as error:
         raise click.UsageError(f"--out {path}: cannot be written: {error.strerror}; name another file") from None

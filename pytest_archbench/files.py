@@ -33,10 +33,10 @@ def write_atomically(path: Path, content: bytes) -> Path:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to be written beside ``path``, which is moved there once it is whole and on disk; folders are made.
 
-    Raises: OSError with ``path``, which is untouched.
+    Raises: OSError with ``path``, which is untouched, or with the folder that cannot be made.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with _beside(path) as file:
             yield file
     except OSError as error:

@@ -237,6 +237,9 @@ def _is_row(entry: Mapping[str, Any], where: str, damage: list[str]) -> bool:
     """Whether an object is a measurement with verdicts; where it is none, ``damage`` gets the sentence why."""
     try:
         measurement(entry)
+        for name in ("architecture", "metric"):
+            if not isinstance(entry[name], str):
+                raise TypeError(f"{name}: expected a text; got {entry[name]!r:.100}")
         for verdict in entry["verdicts"]:
             Verdict(verdict["outcome"], verdict["reason"])
     except KeyError as error:

@@ -90,7 +90,17 @@ def duels(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], Ma
     found = [
         (row, verdict)
         for row in rows
+        if "log_ratios" in (against := _object(row.get("against")))
         for verdict in row.get("verdicts") or ()
-        if "log_ratios" in (against := row.get("against") or {}) and verdict.get("source") == against.get("side")
+        if verdict.get("source") == against.get("side")
     ]
-    return sorted(found, key=lambda pair: -abs(pair[1].get("change") or 0.0))
+    return sorted(found, key=lambda pair: -_size(pair[1].get("change")))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _size(change: object) -> float:
+    """Of a relative change; nothing where a journal of others holds no number."""
+    return abs(change) if isinstance(change, int | float) else 0.0

@@ -117,7 +117,10 @@ def _part(case: Key, place: int) -> str:
 @click.option("--device", default="*", help="Devices, a name or a glob (default: all).")
 @click.option("--batch-size", default="*", help="A batch size (default: all).")
 @click.option("--variant", default="*", help=f"Variants, a name or a glob; the usual one is {PLAIN} (default: all).")
-@click.option("--last", default=0, metavar="N", help="Of each device's kept nights the last N alone (default: all).")
+@click.option(
+    "--last", type=click.IntRange(min=0), default=0, metavar="N",
+    help="Of each device's kept nights the last N alone (default: all).",
+)  # fmt: skip
 @click.option(
     "--repository", type=click.Path(path_type=Path), default=Path(), show_default=True,
     help="The project's git repository, which knows who changed what and when.",

@@ -208,6 +208,21 @@ def test_whatever_a_journal_says_of_another_side_is_no_accident(tmp_path: Path, 
     assert comment(tmp_path).exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["architecture", "metric"])
+def test_a_name_that_is_none_is_a_sentence(tmp_path: Path, name: str) -> None:
+    nights(tmp_path, 1)
+    run(tmp_path, latency(0.04) | {name: ["a"]})
+    result = comment(tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"measurements.jsonl:2: not a measurement ({name}: expected a text; got ['a']); remove" in result.stderr
+
+
+def test_operators_that_are_none_are_named(tmp_path: Path) -> None:
+    run(tmp_path, macs(5, uncounted=[5]))
+    (tmp_path / "nights").mkdir()
+    assert "operators without a formula: 5" in comment(tmp_path).stdout
+
+
 def line(name: str, word: str, reason: str = "so it is") -> Line:
     return Line(name, word, "1 ms", "2 ms", 1.0, "▁█" * 30, reason, "unlike" if word == "incomparable" else "")
 

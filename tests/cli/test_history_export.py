@@ -112,6 +112,7 @@ def test_each_host_of_a_merged_run_has_its_own_versions(tmp_path: Path) -> None:
         (["--out=x.parqet"], "expected a name that ends in .csv or .parquet; got '.parqet': did you mean .parquet?"),
         (["--out=x"], "expected a name that ends in .csv or .parquet; got '': known: .csv, .parquet"),
         (["--out=1.jsonl/x.csv"], "--out 1.jsonl/x.csv: cannot be written: "),
+        (["--last=-1"], "-1 is not in the range x>=0"),
     ],
 )
 def test_a_mistake_is_a_sentence(

@@ -163,6 +163,7 @@ def test_kept_nights_are_shown_as_journals_are(project: tuple[Path, list[str]]) 
         (["*", "--batch-size=8"], "--batch-size: no series with '8': known: 1"),
         (["*", "--variant=compile"], "--variant: no series with 'compile': known: eager"),
         (["*", "--last=x"], "'x' is not a valid integer"),
+        (["*", "--last=-1"], "-1 is not in the range x>=0"),
     ],
 )
 def test_a_mistake_is_a_sentence_with_what_is_there(tmp_path: Path, arguments: list[str], said: str) -> None:

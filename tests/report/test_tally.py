@@ -70,6 +70,16 @@ def test_duels_are_what_was_timed_in_turn_the_largest_change_first() -> None:
     ]
 
 
+@pytest.mark.parametrize("against", ["log_ratios", 3, ["log_ratios"]])
+def test_whatever_a_journal_says_of_a_duel_is_no_accident(against: object) -> None:
+    duel = {"against": {"side": "main", "log_ratios": []}}
+    plain = verdict("passed", "of 0.1", "main", 0.1)
+    odd = plain | {"reason": "of much", "change": "much"}
+    rows = [row("a", "latency", 0.1, verdicts=(odd,)) | duel, row("b", "latency", 0.1, verdicts=(plain,)) | duel]
+    rows.append(row("c", "latency", 0.1, verdicts=(plain,)) | {"against": against})
+    assert [said["reason"] for _, said in duels(rows)] == ["of 0.1", "of much"]
+
+
 def test_counting_needs_neither_pandas_nor_matplotlib() -> None:
     program = "import sys, pytest_archbench.tally; print({'pandas', 'matplotlib', 'torch', 'pytest'} & {*sys.modules})"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

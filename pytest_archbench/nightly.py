@@ -5,7 +5,7 @@ that one which fails leaves the history as it was, and the same night, begun aga
 from __future__ import annotations
 
 import json
-import shutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,6 @@ from pytest_archbench.points import Key, is_alarm, key, row_point
 from pytest_archbench.records import Metric, Point
 from pytest_archbench.registry import METRICS
 from pytest_archbench.store import JournalError
-from pytest_archbench.tally import WORDS, words
 
 JOURNALS = "journals"
 MARK = "night.json"
@@ -38,6 +37,11 @@ FIRST = 5
 """Nights from which a drift is measured where no run is promoted: the first that are known."""
 USUAL = ("--archbench-processes=5",)
 """What a night is measured with unless it is told otherwise: fewer processes do not show their own bias."""
+WHOLE = ("--maxfail=0",)
+"""A night goes on after a failure, whatever the project's settings say."""
+STOPPING = ("--exitfirst", "--maxfail", "--stepwise", "--sw")
+SHORT_STOP = re.compile("-[dfhlqsvV]*x")
+"""``-x``, alone or behind other letters that take no value."""
 
 
 class NightFailed(RuntimeError):
@@ -61,16 +65,20 @@ class Alarm:
     reason: str
 
 
+def stopping(arguments: Sequence[str]) -> str:
+    """The first argument for pytest that ends a run at a failure, so that what comes after it would be missing."""
+    return next((each for each in arguments if each.partition("=")[0] in STOPPING or SHORT_STOP.match(each)), "")
+
+
 def measure(folder: Path, arguments: Sequence[str]) -> int:
     """Run the suite into ``folder``, a killed run going on; its exit code. One that is done is not run again.
 
     Raises: NightFailed where the run came to no end.
     """
-    mark = folder / MARK
-    if (code := _marked(mark)) is not None:
+    if (code := _marked(folder / MARK)) is not None:
         return code
     resumed = ["--archbench-resume"] if (folder / store.JOURNAL).exists() else []
-    asked = [*USUAL, f"--archbench-out={folder.absolute()}", *resumed, *arguments]
+    asked = [*USUAL, *WHOLE, f"--archbench-out={folder.absolute()}", *resumed, *arguments]
     command = [sys.executable, "-m", "pytest", "--archbench", *asked]
     code = subprocess.run(command, check=False).returncode
     if code not in DONE:
@@ -79,8 +87,12 @@ def measure(folder: Path, arguments: Sequence[str]) -> int:
         raise NightFailed(f"the run ended early ({ended}): {advice}", code if code > 0 else 1)
     if not (folder / store.JOURNAL).exists():
         raise NightFailed("the run measured nothing: the history is as it was; see what it was asked for", 5)
-    write_atomically(mark, json.dumps({"schema": 1, "code": code}).encode())
     return code
+
+
+def mark(folder: Path, code: int) -> None:
+    """Say that the night whose journal is in ``folder`` is kept, and with what code its run ended. Raises: OSError."""
+    write_atomically(folder / MARK, json.dumps({"schema": 1, "code": code}).encode())
 
 
 def _marked(mark: Path) -> int | None:
@@ -92,19 +104,22 @@ def _marked(mark: Path) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def take(journal: Path, folder: Path) -> int:
-    """Copy a run that was made elsewhere into ``folder``; the exit code that its verdicts would have had.
+def take(journal: Path) -> tuple[store.Run, list[str]]:
+    """A run that was made elsewhere, and a sentence for each line that is damaged.
 
-    Raises: JournalError.
+    Raises: JournalError where nothing was measured, or it has what no run writes.
     """
-    run = outputs.latest(store.read(journal))
+    run, damage = store.salvage(journal)
     if not run.rows:
         raise JournalError(f"{journal}: expected measured cases; got none: measure first")
-    code = int(any(WORDS.get(word) == "fail" for row in run.rows for word in words(row)))
-    source = journal / store.JOURNAL if journal.is_dir() else journal
-    write_atomically(folder / store.JOURNAL, source.read_bytes())
-    write_atomically(folder / MARK, json.dumps({"schema": 1, "code": code}).encode())
-    return code
+    nights.of(journal, run)
+    return run, damage
+
+
+def store_whole(run: store.Run, folder: Path) -> None:
+    """Write a run as the journal of a night. Raises: OSError."""
+    lines = (run.header, *run.rows)
+    write_atomically(folder / store.JOURNAL, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
 
 
 def alarms(run: store.Run, night: Night, past: Past, promoted: Mapping[Key, Point]) -> list[Alarm]:
@@ -186,36 +201,14 @@ def _worse(change: trend.Change, metric: Metric) -> bool:
     return (change.change if metric.better == "lower" else -change.change) > metric.tolerance
 
 
-def keep(journal: Path, name: str, folder: Path) -> Night:
-    """Keep the run of a journal in the history as the night ``name``. Raises: JournalError, OSError."""
-    read = nights.read(journal / store.JOURNAL)
+def keep(journal: Path, name: str, folder: Path, run: store.Run | None = None) -> Night:
+    """Keep the run of a journal in the history as the night ``name``; ``run``: with verdicts that it has not there.
+
+    Raises: JournalError, OSError.
+    """
+    read = nights.of(journal, run or store.read(journal))
     if not read.points:
         raise JournalError(f"{journal}: expected measured values; got none: see why in its report")
     night = replace(read, header={**read.header, "night": name})
     nights.keep(night, folder)
     return night
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What became smaller: whole journals that went, kept nights that no longer say which images were right."""
-
-    journals: tuple[str, ...]
-    thinned: int
-
-
-def prune(folder: Path, journals: int) -> Pruned:
-    """Take away the whole journals of all but the last nights, and from older kept nights which images were right.
-
-    A kept night stays for good: all that later nights are judged by, and that the pages show, is in it.
-
-    Raises: OSError, JournalError.
-    """
-    there = sorted(path for path in (folder / JOURNALS).glob("*") if (path / MARK).exists())
-    gone = there[:-journals] if journals else there
-    for path in gone:
-        shutil.rmtree(path)
-    devices = [path for path in (folder / nights.FOLDER).glob("*") if path.is_dir()]
-    # Only those just past the border can have anything to take: earlier ones were thinned in their time.
-    old = [path for device in devices for path in nights.kept(device)[: -journals or None][-len(gone) - 1 :]]
-    return Pruned(tuple(path.name for path in gone), sum(map(nights.without_outcomes, old)))

@@ -26,11 +26,11 @@ FLOORS = (
     ("judge", "jobs", "plan", "resume", "own", "comparing", "history", "ledger", "chronicle"),
     ("worker", "yardsticks", "pages", "renaming"),
     ("duel", "against"),
-    ("runner", "tally"),
+    ("runner", "tally", "hindsight"),
     ("arena", "certainty"),
     ("report", "checks", "progress"),
     ("outputs",),
-    ("nightly",),
+    ("nightly", "account", "pruning"),
     ("session", "cli"),
     ("plugin",),
 )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_archbench import history, own, sparkline, store
+from pytest_archbench import hindsight, history, own, sparkline, store
 from pytest_archbench.cli.showing import REPORTS, night_of
 from pytest_archbench.cli.terminal import both, case_name, measured, or_say, printable
 from pytest_archbench.comparing import finite
@@ -18,7 +17,7 @@ from pytest_archbench.files import write_atomically
 from pytest_archbench.history import Past
 from pytest_archbench.levels import unlike
 from pytest_archbench.outcomes import worst
-from pytest_archbench.points import OWN, key_of, point_of, time
+from pytest_archbench.points import key_of, point_of
 from pytest_archbench.records import Measurement, Metric, Number, Point, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.trend import stretches
@@ -34,8 +33,6 @@ DRAWN = 30
 """Earlier nights that are drawn."""
 NIGHTS = 3 * DRAWN
 """Kept nights of each device that are read: a case may have been measured in every third of them."""
-MEDIAN = "the median of "
-"""How the source of a verdict on a measured value begins where it is one's own past."""
 NOTHING = "–"
 
 
@@ -61,7 +58,7 @@ def comment(run: Path, folder: Path, out: Path | None, baselines: Path | None) -
     found = or_say(lambda: measured(run))
     past = or_say(lambda: history.load(folder, str(found.header.get("run")), last=NIGHTS))
     promoted = or_say(lambda: own.read(baselines or own.FOLDER))
-    text = or_say(lambda: _text(run, found, Yardsticks(found.header, promoted, _before(past, found.header))))
+    text = or_say(lambda: _text(run, found, Yardsticks(found.header, promoted, hindsight.before(past, found.header))))
     if out is None:
         click.echo(text, nl=False)
     else:
@@ -81,19 +78,6 @@ def _write(path: Path, text: str) -> None:
         raise store.JournalError(f"--out {path}: cannot be written: {error.strerror}; name another file") from None
 
 
-def _before(past: Past, header: Mapping[str, Any]) -> Past:
-    """The history without what came after a run."""
-    started = time(str(header.get("started")))
-    if started is None:
-        return past
-    series = {
-        case: tuple(point for point in points if (there := time(point.started)) and there < started)
-        for case, points in past.series.items()
-    }
-    runs = {point.run for points in series.values() for point in points}
-    return replace(past, series=series, runs=tuple(run for run in past.runs if run in runs))
-
-
 def _text(path: Path, run: store.Run, yardsticks: Yardsticks) -> str:
     """Raises: JournalError with the file, for rows that no run writes."""
     from pytest_archbench.report import comment
@@ -102,7 +86,11 @@ def _text(path: Path, run: store.Run, yardsticks: Yardsticks) -> str:
     rows = [row for row in run.rows if METRICS.owns(str(row["metric"])) and row["status"] != "skipped"]
     bouts = [bout for row in rows for bout in _bouts(row)]
     try:
-        lines = [_line(store.measurement(row), _own(row), yardsticks, past) for row in rows if not _is_duel(row)]
+        lines = [
+            _line(store.measurement(row), hindsight.own(row), yardsticks, past)
+            for row in rows
+            if not hindsight.is_duel(row)
+        ]
     except store.JournalError as error:
         raise store.JournalError(f"{path}: {error}") from None
     return comment.markdown(run.header, len(past.runs), lines, bouts)
@@ -112,11 +100,6 @@ def _against(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a journal keeps of the other side that a case was measured against; nothing where there was none."""
     found = row.get("against")
     return found if isinstance(found, Mapping) else {}
-
-
-def _is_duel(row: Mapping[str, Any]) -> bool:
-    """Whether it was timed in turn with another side, which is another convention than that of a night."""
-    return "log_ratios" in _against(row)
 
 
 def _bouts(row: Mapping[str, Any]) -> Iterator[Bout]:
@@ -133,12 +116,6 @@ def _bouts(row: Mapping[str, Any]) -> Iterator[Bout]:
             yield Bout(name, verdict["outcome"], str(against["side"]), number(verdict.get("change")), pairs)
 
 
-def _own(row: Mapping[str, Any]) -> list[Verdict]:
-    """The verdicts of a run on one's own past: on promoted values and on the nights before, not on publications."""
-    found = [Verdict(each["outcome"], each["reason"], str(each.get("source") or "")) for each in row["verdicts"]]
-    return [each for each in found if each.source.startswith((OWN, MEDIAN))]
-
-
 def _line(found: Measurement, judged: Sequence[Verdict], yardsticks: Yardsticks, past: Past) -> Line:
     """A case beside its past, with the verdicts of its run, else those it has now. Raises: JournalError."""
     from pytest_archbench.report.comment import FAILED, Line
@@ -147,21 +124,13 @@ def _line(found: Measurement, judged: Sequence[Verdict], yardsticks: Yardsticks,
     point, series = point_of(found, yardsticks.header), past.series.get(case, ())
     if point is None:
         usual = _shown(_usual(series, metric), found.unit)
-        said = found.message or f"operators without a formula: {', '.join(found.uncounted)}"
+        said = found.message or f"operators without a formula: {', '.join(map(str, found.uncounted))}"
         return Line(case_name(case), FAILED, usual, NOTHING, None, _drawn(series, metric), said)
-    verdict = worst(judged or _judged(found, yardsticks))
+    verdict = worst(judged or hindsight.verdicts(found, yardsticks))
     usual, now, change = _values(_usual([each for each in series if not unlike(point, each, metric)], metric), point)
     differs = unlike(point, series[-1], metric) if series and verdict.outcome == "incomparable" else ""
     nights = _drawn([*series[-DRAWN:], point], metric) if series else ""
     return Line(case_name(case), verdict.outcome, usual, now, change, nights, verdict.reason, differs)
-
-
-def _judged(found: Measurement, yardsticks: Yardsticks) -> Sequence[Verdict]:
-    """What a run would say of a measured case that was judged by one's own past."""
-    try:
-        return yardsticks.verdicts(found)
-    except OverflowError:
-        return [Verdict("incomparable", f"{found.subject}: the values are too far apart for a ratio")]
 
 
 def _usual(points: Sequence[Point], metric: Metric) -> Number | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import Any
 import click
 from filelock import FileLock, Timeout
 
-from pytest_archbench import history, nightly, own, store
-from pytest_archbench.cli.publishing import publish, renamed_devices
-from pytest_archbench.cli.terminal import case_name, number, or_say, printable, who
+from pytest_archbench import account, hindsight, history, nightly, own, store
+from pytest_archbench.cli.publishing import address, publish
+from pytest_archbench.cli.terminal import case_name, in_a_sentence, number, printable, who
 from pytest_archbench.files import as_file, write_atomically
 from pytest_archbench.nightly import Alarm, NightFailed
+from pytest_archbench.points import Key
+from pytest_archbench.pruning import prune
 
 SUMMARY = "nightly.md"
 MOST = 30
@@ -34,7 +36,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     help="Take this run, a journal or its folder, instead of measuring.",
 )
 @click.option("--baselines", type=FOLDER, default=own.FOLDER, show_default=True, help="Folder of promoted runs.")
-@click.option("--nights", default=20, show_default=True, help="By how many nights a value is judged.")
+@click.option(
+    "--nights", default=20, show_default=True, type=click.IntRange(5), help="By how many nights a value is judged."
+)
 @click.option("--pages", type=FOLDER, help="Folder of the pages (default: pages in the history).")
 @click.option("--no-pages", is_flag=True, help="Publish nothing.")
 @click.option(
@@ -45,8 +49,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     help="Nights whose whole journals stay, with each sample.",
 )
 @click.option("--repository", type=FOLDER, default=Path(), show_default=True, help="The project's git repository.")
-@click.option("--project-url", default="", metavar="URL", help="Its page, such as https://github.com/ORG/NAME.")
-@click.option("--renamed", multiple=True, metavar="OLD=NEW", help="A device that goes by another name now; repeatable.")
+@click.option(
+    "--project-url", default="", metavar="URL", callback=address, help="Its page, such as https://github.com/ORG/NAME."
+)
 @click.argument("arguments", nargs=-1, metavar="[-- PYTEST ARGUMENTS]...", type=click.UNPROCESSED)
 @click.pass_context
 def nightly_(
@@ -61,7 +66,6 @@ def nightly_(
     keep_journals: int,
     repository: Path,
     project_url: str,
-    renamed: tuple[str, ...],
     arguments: tuple[str, ...],
 ) -> None:
     """Measure, judge, keep and publish a night.
@@ -72,26 +76,33 @@ def nightly_(
     name = name or f"{datetime.now(timezone.utc):%Y-%m-%d}"
     if journal is not None and arguments:
         raise click.UsageError("--journal takes a run as it is: arguments for pytest have no meaning beside it")
+    if stop := nightly.stopping(arguments):
+        why = "what came after its first failures would be missing in the night"
+        raise click.UsageError(f"{stop}: expected arguments with which a run goes on to its end: {why}; leave it out")
     place = folder / nightly.JOURNALS / as_file(name)
     with alone(folder):
-        status = _measured(place, journal, [*_asked(folder, baselines, nights), *arguments])
-        night = or_say(lambda: nightly.keep(place, name, folder))
-        past = history.load(folder, last=nightly.WINDOW, spaced=True, renamed=renamed_devices(renamed))
-        promoted = or_say(lambda: own.read(baselines))
-        alarms = nightly.alarms(store.read(place), night, past, promoted)
-        told = "\n".join(_summary(name, alarms, len(night.points), repository))
+        promoted = own.read(baselines)
+        if journal is None:
+            status = _measured(place, [*_asked(folder, baselines, nights), *arguments])
+            run = store.read(place)
+            night = nightly.keep(place, name, folder, run)
+        else:
+            run = hindsight.judged(_taken(journal), baselines, folder, nights)
+            status = account.code_of(run)
+            night = nightly.keep(journal, name, folder, run)
+            nightly.store_whole(run, place)
+        nightly.mark(place, status)
+        past = history.load(folder, last=nightly.WINDOW, spaced=True)
+        alarms = nightly.alarms(run, night, past, promoted)
+        told = "\n".join(_summary(name, alarms, len(night.points), run, status, repository))
         write_atomically(folder / SUMMARY, f"{told}\n".encode())
         click.echo(told)
-        for line in (*past.broken, *past.repeated):
-            click.echo(f"left out: {printable(line)}", err=True)
+        _left_out(*past.broken, *past.repeated)
         if not no_pages:
-            status = (
-                _published(
-                    context, folder=folder, out=pages, renamed=renamed, repository=repository, project_url=project_url
-                )
-                or status
-            )
-        pruned = nightly.prune(folder, keep_journals)
+            shown = {"folder": folder, "out": pages, "repository": repository, "project_url": project_url}
+            status = _published(context, **shown) or status
+        pruned = prune(folder, keep_journals, place)
+        _left_out(*(line for line in pruned.broken if line not in past.broken))
         if pruned.journals:
             click.echo(f"{number(len(pruned.journals), 'whole journal')} taken away: {', '.join(pruned.journals)}")
     raise SystemExit(1 if alarms else status)
@@ -108,24 +119,38 @@ def _asked(folder: Path, baselines: Path, nights: int) -> list[str]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the history, whose folder is made, while nights are written. Raises: click.UsageError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout:
-        raise click.UsageError(f"{folder}: another night is at work here: wait for it") from None
+    """Hold the history, whose folder is made, while nights are written; what goes wrong there is said in a sentence.
+
+    Raises: click.UsageError.
+    """
+    with in_a_sentence():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise click.UsageError(f"{folder}: another night is at work here: wait for it") from None
 
 
-def _measured(place: Path, journal: Path | None, arguments: Sequence[str]) -> int:
-    """The exit code of the night's run, made now or taken. Raises: SystemExit where it came to no end."""
-    if journal is not None:
-        return or_say(lambda: nightly.take(journal, place))
+def _measured(place: Path, arguments: Sequence[str]) -> int:
+    """The exit code of the night's run, made now. Raises: SystemExit where it came to no end."""
     try:
         return nightly.measure(place, arguments)
     except NightFailed as error:
         click.echo(str(error), err=True)
         raise SystemExit(error.code) from None
+
+
+def _taken(journal: Path) -> store.Run:
+    """A run that was made elsewhere; what of it is damaged is named. Raises: JournalError."""
+    run, damage = nightly.take(journal)
+    _left_out(*damage)
+    return run
+
+
+def _left_out(*lines: str) -> None:
+    for line in lines:
+        click.echo(f"left out: {printable(line)}", err=True)
 
 
 def _published(context: click.Context, **asked: Any) -> int:
@@ -138,14 +163,15 @@ def _published(context: click.Context, **asked: Any) -> int:
     return 0
 
 
-def _summary(name: str, alarms: Sequence[Alarm], cases: int, repository: Path) -> Iterator[str]:
+def _summary(
+    name: str, alarms: Sequence[Alarm], cases: int, run: store.Run, status: int, repository: Path
+) -> Iterator[str]:
     """Markdown for the page of a job."""
-    from pytest_archbench.report.text import code, escaped  # the report draws, which is slow to import
+    from pytest_archbench.report.text import escaped  # the report draws, which is slow to import
 
     yield f"# Night {name}: {number(len(alarms), 'alarm') if alarms else 'no alarm'} in {number(cases, 'case')}"
     for alarm in alarms[:MOST]:
-        yield ""
-        yield f"- **{alarm.kind}** {code(case_name(alarm.case))}: {escaped(alarm.reason)}"
+        yield _item(alarm.kind, alarm.case, alarm.reason)
         if alarm.before is not None:
             told = who(repository, alarm.before, alarm.since)
             yield from (f"  {line[: -len(line.lstrip())]}- {escaped(line.lstrip())}" for line in told)
@@ -153,6 +179,27 @@ def _summary(name: str, alarms: Sequence[Alarm], cases: int, repository: Path) -
         yield f"\nand {len(alarms) - MOST} more"
     if alarms:
         yield "\nA change that is meant is accepted with `archbench promote`; until then no night is judged by it."
+    yield from _beside(run, {alarm.case for alarm in alarms}, status)
+
+
+def _beside(run: store.Run, alarmed: Collection[Key], status: int) -> Iterator[str]:
+    """What failed without an alarm, and how much the past says nothing about."""
+    failed = account.failures(run, alarmed)
+    if failed:
+        yield f"\nFailed without an alarm: {len(failed)}."
+    yield from (_item(each.word, each.case, each.reason) for each in failed[:MOST])
+    if len(failed) > MOST:
+        yield f"\nand {len(failed) - MOST} more"
+    if status and not alarmed and not failed:
+        yield f"\nThe run ended with exit code {status} for another reason: see its output."
+    if counts := account.unjudged(run):
+        yield f"\nNot judged by the past: {', '.join(f'{count} {word}' for word, count in counts.items())}."
+
+
+def _item(word: str, case: Key, reason: str) -> str:
+    from pytest_archbench.report.text import code, escaped
+
+    return f"\n- **{word}** {code(case_name(case))}: {escaped(reason)}"
 
 
 COMMANDS = (nightly_,)

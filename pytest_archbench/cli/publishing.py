@@ -14,6 +14,13 @@ from pytest_archbench.cli.terminal import number, or_say, printable
 PAGES = "pages"
 
 
+def address(context: click.Context, _option: click.Parameter, text: str) -> str:
+    """The page of a project as it was given. Raises: UsageError where it is none."""
+    if text and urlsplit(text).scheme not in ("http", "https"):
+        raise click.UsageError(f"--project-url: expected an address that begins with https://; got {text!r}", context)
+    return text.rstrip("/")
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help=f"Folder to write to (default: FOLDER/{PAGES}).")
@@ -33,7 +40,9 @@ PAGES = "pages"
     help="The project's git repository, for the commits between two nights.",
 )
 @click.option("--project", default="", help="Its name on the pages (default: that of the repository's folder).")
-@click.option("--project-url", default="", metavar="URL", help="Its page, such as https://github.com/ORG/NAME.")
+@click.option(
+    "--project-url", default="", metavar="URL", callback=address, help="Its page, such as https://github.com/ORG/NAME."
+)
 def publish(
     folder: Path,
     out: Path | None,
@@ -52,10 +61,8 @@ def publish(
     from pytest_archbench.pages.commits import PagesError
 
     names = renamed_devices(renamed)
-    if project_url and urlsplit(project_url).scheme not in ("http", "https"):
-        raise click.UsageError(f"--project-url: expected an address that begins with https://; got {project_url!r}")
     reading = or_say(lambda: history.opened(folder, names))
-    whose = pages.Project(project or repository.resolve().name, repository, project_url.rstrip("/"))
+    whose = pages.Project(project or repository.resolve().name, repository, project_url)
     try:
         made = pages.publish(reading, out or folder / PAGES, whose, nights)
     except PagesError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,21 +29,28 @@ PAGE = "index.html"
 MISTAKES = (*plan.USER_MISTAKES, store.JournalError, own.OwnBaselineError)
 
 
-def or_say(action: Callable[[], T]) -> T:
-    """``action()``, a user's mistake, or a file that cannot be read or written, becoming one sentence and exit code 2,
-    as click has it.
+@contextmanager
+def in_a_sentence() -> Iterator[None]:
+    """A user's mistake, or a file that cannot be read or written, becomes one sentence and exit code 2, as click has
+    it.
     """
     try:
-        return action()
+        yield
     except MISTAKES as error:
         raise click.UsageError(str(error.args[0])) from None
     except BrokenPipeError:  # whoever read the output has gone: click ends quietly
         raise
     except OSError as error:
-        raise click.UsageError(no_file(error)) from None
+        raise click.UsageError(_no_file(error)) from None
 
 
-def no_file(error: OSError) -> str:
+def or_say(action: Callable[[], T]) -> T:
+    """``action()``, what goes wrong ``in_a_sentence``."""
+    with in_a_sentence():
+        return action()
+
+
+def _no_file(error: OSError) -> str:
     """Which file cannot be read or written, and why."""
     where = printable(error.filename) if error.filename is not None else "a file or the output"
     return f"{where}: cannot be read or written: {error.strerror or error}; see to it"

@@ -209,7 +209,13 @@ def test_a_night_without_measured_values_is_refused(nights: Nights) -> None:
 def test_a_failure_in_the_run_gates_though_nothing_alarms(nights: Nights) -> None:
     failed = replace(timed(), samples=(), trials=(), status="crashed", message="it died")
     found = nights.take(0, counted(), failed)
-    assert (found.exit_code, found.output) == (1, "# Night night 0: no alarm in 1 case\n")
+    assert found.exit_code == 1
+    assert found.output.split("\n\n") == [
+        "# Night night 0: no alarm in 1 case",
+        "Failed without an alarm: 1.",
+        "- **crashed** `net latency cpu bs1`: it died",
+        "Not judged by the past: 1 no baseline.\n",
+    ]
     assert nights.runs == ("night-0",)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from pytest_archbench.nights import Night
+from pytest_archbench.nights import ENDING, Night
 from pytest_archbench.registry import some
 
 Case = tuple[str, str, int, str]
@@ -38,11 +40,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A night, as much of it as a remark needs."""
+    """A night, as much of it as a remark needs. ``name``: what it was called, or empty; ``folder``: the history that it
+    is a kept night of, None for a journal.
+    """
 
     run: str
     started: datetime
     devices: Mapping[str, Seen]
+    name: str = ""
+    folder: Path | None = None
 
 
 def entry(night: Night, known: dict[frozenset[Case], frozenset[Case]]) -> Entry:
@@ -57,7 +63,8 @@ def entry(night: Night, known: dict[frozenset[Case], frozenset[Case]]) -> Entry:
     for device in sorted(cases):
         whole = frozenset(cases[device])
         seen[device] = Seen(facts.get(device, {}), known.setdefault(whole, whole))
-    return Entry(night.run, night.started, seen)
+    folder = night.path.parents[2] if night.path.name.endswith(ENDING) else None
+    return Entry(night.run, night.started, seen, str(night.header.get("night", "")), folder)
 
 
 def remarks(entries: Iterable[Entry]) -> list[str]:
@@ -88,12 +95,12 @@ def _missing(device: str, nights: Sequence[tuple[Entry, Seen]]) -> str:
 
 def _twice(device: str, nights: Sequence[tuple[Entry, Seen]]) -> str:
     """The dates on which one case was measured by two runs, or an empty text."""
-    by_date: defaultdict[date, list[tuple[Entry, Seen]]] = defaultdict(list)
+    by_date: defaultdict[tuple[date, str], list[tuple[Entry, Seen]]] = defaultdict(list)
     for each in nights:
-        by_date[_date(each[0])].append(each)
+        by_date[_date(each[0]), each[0].name].append(each)  # several nights of a date have names of their own
     doubled = [
-        f"{day} ({' and '.join(each.run for each, _ in runs[:2])})"
-        for day, runs in by_date.items()
+        f"{day} ({some([each.run for each, _ in runs], 2)})"
+        for (day, _), runs in by_date.items()
         if any(one.cases & other.cases for (_, one), (_, other) in pairwise(runs))
     ]
     return f"{device}: more than one run of the same cases on {some(doubled, MANY)}: each counts" if doubled else ""
@@ -124,8 +131,15 @@ def _renamed(told: Mapping[str, Sequence[tuple[Entry, Seen]]]) -> Iterator[str]:
             if ended.started < began.started and was.facts and was.facts == became.facts and shared:
                 yield (
                     f"{old}: its series end on {_date(ended)}, and those of {new}, the same device by its facts, begin "
-                    f"on {_date(began)} ({shared} shared): if it was renamed, give --renamed '{old}={new}'"
+                    f"on {_date(began)} ({shared} shared): if it was renamed, {to_rename(ended.folder, old, new)}"
                 )
+
+
+def to_rename(folder: Path | None, old: str, new: str) -> str:
+    """How a device gets another name: where its nights are kept in ``folder``, or where they are journals."""
+    if folder is None:
+        return f"give --renamed '{old}={new}'"
+    return f"run {shlex.join(['archbench', 'history', 'rename', str(folder), old, new])}"
 
 
 def _date(each: Entry) -> date:

@@ -80,12 +80,15 @@ def _certain(points: Iterable[Point]) -> int:
 
 @dataclass
 class Reading:
-    """A history being read: ``broken`` and ``repeated`` grow as files are met that are left out."""
+    """A history being read: ``broken`` and ``repeated`` grow as files are met that are left out, and ``unmet``, former
+    names of devices, shrinks as they are met.
+    """
 
     folder: Path
     renamed: Mapping[str, str]
     broken: list[str]
     repeated: list[str]
+    unmet: set[str]
 
     def nights(self, last: int = 0) -> Iterator[Night]:
         """Every run, oldest first, one in memory at a time; where ``last`` is given, of each device's kept nights the
@@ -139,7 +142,9 @@ class Reading:
 
     def _called(self, points: Mapping[Key, Point]) -> Mapping[Key, Point]:
         """The points with the devices' present names."""
-        if not any(name[2] in self.renamed for name in points):
+        found = {device for _, _, device, *_ in points} & self.renamed.keys()
+        self.unmet -= found
+        if not found:
             return points
         return {key(each): each for each in map(self._moved, points.values())}
 
@@ -156,7 +161,7 @@ def opened(folder: Path, renamed: Mapping[str, str] | None = None) -> Reading:
     if not folder.is_dir():
         what = "a file" if folder.exists() else "nothing"
         raise JournalError(f"{folder}: expected a folder of journals; got {what}; name one that is there")
-    return Reading(folder, renamed or {}, [], [])
+    return Reading(folder, renamed or {}, [], [], {*(renamed or ())})
 
 
 def load(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -77,6 +78,8 @@ def test_a_renamed_device_is_named_with_what_to_do() -> None:
         "old: its series end on 2026-01-02, and those of new, the same device by its facts, begin on 2026-01-03 "
         "(1 shared): if it was renamed, give --renamed 'old=new'"
     ]
+    kept = [replace(each, folder=Path("my history")) for each in history]
+    assert remarks(kept)[0].endswith("if it was renamed, run archbench history rename 'my history' old new")
 
 
 def test_another_device_is_not_a_renamed_one() -> None:
@@ -102,23 +105,37 @@ def test_a_metric_that_is_left_out_for_a_night_is_no_change() -> None:
 
 def test_two_runs_of_a_date_are_told_where_they_measured_the_same() -> None:
     assert remarks([night(1, "first"), night(1.5, "second"), night(2)]) == [
-        "cpu: more than one run of the same cases on 2026-01-01 (first and second): each counts"
+        "cpu: more than one run of the same cases on 2026-01-01 (first, second): each counts"
     ]
     other = night(1.5, "second", cpu=seen(("resnet18", "latency", 1, "")))
     assert remarks([night(1, "first"), other]) == []
 
 
+def test_many_runs_of_a_date_are_counted() -> None:
+    (said,) = remarks([night(1 + number / 100, f"run-{number}") for number in range(13)])
+    assert "on 2026-01-01 (run-0, run-1 and 11 more): each counts" in said
+
+
+def test_nights_of_a_date_that_have_names_of_their_own_are_no_doubles() -> None:
+    named = [replace(night(1 + number / 100), name=name) for number, name in enumerate(("a", "b", "b"))]
+    assert remarks(named[:2]) == []
+    assert len(remarks(named)) == 1
+
+
 def test_an_entry_has_what_a_night_measured_where() -> None:
     under = Conditions("cpu", 8, runtime="compile")
-    header = {"run": "night-1", "commit": "a" * 40, "started": START.isoformat()}
+    header = {"night": "of January", "run": "night-1", "commit": "a" * 40, "started": START.isoformat()}
     facts = {"device.model": "EPYC", "packages.torch": "2.15.0"}
     points = [
         Point("alexnet", "params", "count", 1, "night-1", "a" * 40, START.isoformat(), Conditions("cpu")),
         Point("alexnet", "latency", "s", 1.0, "night-1", "a" * 40, START.isoformat(), under, fingerprint=facts),
     ]
-    found = entry(Night(Path("x"), header, START, {key(each): each for each in points}), {})
+    night = Night(Path("x.jsonl"), header, START, {key(each): each for each in points})
     cases = frozenset({("alexnet", "params", 1, ""), ("alexnet", "latency", 8, "compile")})
-    assert found == Entry("night-1", START, {"cpu": Seen(EPYC, cases)})
+    expected = Entry("night-1", START, {"cpu": Seen(EPYC, cases)}, "of January")
+    assert entry(night, {}) == expected
+    kept = replace(night, path=Path("history/nights/cpu/20260101T030000Z-night-1.json.gz"))
+    assert entry(kept, {}) == replace(expected, folder=Path("history"))
 
 
 @settings(deadline=None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ from typing import Any
 
 from asv.util import sanitize_filename
 
-from pytest_archbench import blame
-from pytest_archbench.chronicle import Case, Entry, entry, remarks
+from pytest_archbench import blame, nights
+from pytest_archbench.chronicle import Case, Entry, entry, remarks, to_rename
 from pytest_archbench.files import as_file
 from pytest_archbench.history import Reading
 from pytest_archbench.nights import Night
@@ -29,6 +30,8 @@ from pytest_archbench.points import Key
 
 MARK = ".archbench-pages"
 """A file in a folder that was published into, and may be replaced therefore."""
+LEFT = 24 * 60 * 60
+"""Seconds after which what a killed process left half done is taken away."""
 FIRST = 1970
 """The year in which git's time begins."""
 _TOLD = {"kind": "device.kind", "model": "device.model", "system": "system", "type": "machine"}
@@ -90,7 +93,7 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
         year = _write_nights(reading, folder, last)
         if not year.leaves:
             raise PagesError(_nothing(reading, year))
-        _refuse_shared_files(year.machines)
+        _refuse_shared_files(year.machines, reading.folder)
         for name, facts in year.machines.items():
             results.save_machine(folder / "results", name, _told(facts))
         made = results.config(folder, whose.name, whose.address)
@@ -107,8 +110,13 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
         series=len([place for place in year.places.values() if isinstance(place, Place)]),
         html=out / "html",
         left_out=(*reading.broken, *reading.repeated, *year.unfit, *counted),
-        remarks=(*([shallow] if shallow else []), *remarks(year.entries)),
+        remarks=(*([shallow] if shallow else []), *_unmet(reading), *remarks(year.entries)),
     )
+
+
+def _unmet(reading: Reading) -> Iterator[str]:
+    for old in sorted(reading.unmet):
+        yield f"--renamed '{old}={reading.renamed[old]}': none of the nights that were read has a device {old!r}"
 
 
 def _write_nights(reading: Reading, folder: Path, last: int) -> _Year:
@@ -171,13 +179,13 @@ def _unfit(night: Night, made: Sheet, facts: Mapping[str, Any]) -> str:
     return "" if facts else "its header is nested deeper than any run writes it"
 
 
-def _refuse_shared_files(machines: Iterable[str]) -> None:
+def _refuse_shared_files(machines: Iterable[str], folder: Path) -> None:
     """asv writes the graphs of ``cuda:0`` and ``cuda_0`` into one file. Raises: PagesError."""
     owners: dict[str, str] = {}
     for name in sorted(machines):
         other = owners.setdefault(sanitize_filename(name), name)
         if other != name:
-            advice = f"rename one, as with --renamed '{name}={name}-2'"
+            advice = to_rename(folder if (folder / nights.FOLDER).is_dir() else None, name, f"{name}-2")
             raise PagesError(f"devices {other!r} and {name!r} would have their graphs in one file: {advice}")
 
 
@@ -194,15 +202,17 @@ def _nothing(reading: Reading, year: _Year) -> str:
 
 @contextlib.contextmanager
 def _replacing(out: Path) -> Iterator[Path]:
-    """A new folder that becomes ``out`` if all goes well.
+    """A new folder that becomes ``out``, or what that is a link to, if all goes well.
 
     Raises: PagesError for a folder that nothing was published into before, and that is not empty.
     """
+    out = out.resolve()
     if out.exists() and not (out / MARK).is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise PagesError(f"{out}: expected a new folder or one with pages; got other files: name another with --out")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        _clear(out)
+        beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=MARK))
     except OSError as error:
         raise PagesError(f"{out}: cannot be written: {error.strerror}; name another folder with --out") from None
     try:
@@ -216,3 +226,11 @@ def _replacing(out: Path) -> Iterator[Path]:
         new.replace(out)
     finally:
         shutil.rmtree(beside)
+
+
+def _clear(out: Path) -> None:
+    """Take away what was left beside ``out`` by one that was killed."""
+    for path in [*out.parent.iterdir()]:
+        is_ours = path.name.startswith(f".{out.name}.") and path.name.endswith(MARK)
+        if is_ours and path.stat().st_mtime < time.time() - LEFT:
+            shutil.rmtree(path)

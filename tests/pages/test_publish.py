@@ -21,7 +21,7 @@ from asv.commands.publish import Publish
 from asv.results import Results, iter_results
 from pages_data import EVIL, Values, git, header, keep, kept, planted, point, project, publish
 
-from pytest_archbench import history, pages
+from pytest_archbench import history, nights, pages
 from pytest_archbench.pages import Project, Published
 from pytest_archbench.pages.commits import PagesError
 from pytest_archbench.pages.results import config, written_at_once
@@ -249,7 +249,10 @@ def damaged(tmp_path: Path) -> Path:
         (header(5), "latency"),
         (header(6, started=future), "latency"),
     ):
-        keep(folder, told, [point("a", metric, 1.0, told)])
+        stamp = datetime.fromisoformat(told["started"]).strftime(nights.STAMP)
+        # past nights.keep, which refuses a clock that is not set
+        path = folder / f"nights/cpu/{stamp}-{told['run']}{nights.ENDING}"
+        nights.write(path, told, [point("a", metric, 1.0, told)])
     (folder / "nights/cpu/20260104T030000Z-night-04.json.gz").write_bytes(b"half a night")
     return folder
 
@@ -276,9 +279,10 @@ def test_missing_nights_and_renamed_devices_are_remarked(tmp_path: Path) -> None
         keep(folder, told, [point("a", "latency", 1.0, told, device="cpu" if number < 6 else "epyc")])
     made = publish(folder, tmp_path / "pages")
     assert [line.partition(":")[0] for line in made.remarks] == ["cpu"]
-    assert "--renamed 'cpu=epyc'" in made.remarks[0]
-    joined = publish(folder, tmp_path / "pages", None, cpu="epyc")
-    assert joined.remarks == ("epyc: 1 night missing between 2026-01-04 and 2026-01-06 (usual interval: 1 d)",)
+    assert made.remarks[0].endswith(f"if it was renamed, run archbench history rename {folder} cpu epyc")
+    joined = publish(folder, tmp_path / "pages", None, cpu="epyc", gpu="cuda")
+    assert joined.remarks[0] == "--renamed 'gpu=cuda': none of the nights that were read has a device 'gpu'"
+    assert joined.remarks[1:] == ("epyc: 1 night missing between 2026-01-04 and 2026-01-06 (usual interval: 1 d)",)
     assert len(series(tmp_path / "pages", "latency.bs1", "epyc")) == 6
 
 
@@ -309,7 +313,7 @@ def test_a_device_of_which_nothing_can_be_published_is_no_machine(tmp_path: Path
 def test_two_devices_never_share_a_graph(tmp_path: Path) -> None:
     told = header(1)
     keep(tmp_path / "history", told, [point("a", "latency", 1.0, told, device=name) for name in ("cuda:0", "cuda_0")])
-    with pytest.raises(PagesError, match="devices 'cuda:0' and 'cuda_0' would have their graphs in one file: rename"):
+    with pytest.raises(PagesError, match="devices 'cuda:0' and 'cuda_0' would have their graphs in one file: run "):
         publish(tmp_path / "history", tmp_path / "pages")
 
 
@@ -365,7 +369,7 @@ def test_two_runs_of_a_night_are_two_points(tmp_path: Path) -> None:
         told = header(1, run=f"run-{hour}", started=datetime(2026, 1, 1, hour, tzinfo=timezone.utc))
         keep(tmp_path / "history", told, [point("a", "latency", float(hour), told)])
     made = publish(tmp_path / "history", tmp_path / "pages")
-    assert made.remarks == ("cpu: more than one run of the same cases on 2026-01-01 (run-3 and run-4): each counts",)
+    assert made.remarks == ("cpu: more than one run of the same cases on 2026-01-01 (run-3, run-4): each counts",)
     assert series(tmp_path / "pages", "latency.bs1") == [[0, [3.0]], [1, [4.0]]]
 
 
@@ -374,6 +378,34 @@ def test_only_the_last_nights_of_a_device_are_published(tmp_path: Path) -> None:
     made = pages.publish(history.opened(folder), tmp_path / "pages", Project("x", folder), 2)
     assert made.nights == 2
     assert series(tmp_path / "pages", "latency.bs1") == [[0, [4.0]], [1, [5.0]]]
+
+
+def test_a_link_to_pages_stays_a_link(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "history", [{("a", "latency"): 1.0}])
+    (tmp_path / "link").symlink_to("www")
+    for _ in range(2):
+        assert publish(folder, tmp_path / "link").html == tmp_path / "link/html"
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "www/html/index.html").is_file()
+
+
+def test_what_a_killed_process_left_is_taken_away_once_it_is_old(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "history", [{("a", "latency"): 1.0}])
+    program = (
+        "import os, sys\nfrom pathlib import Path\nfrom pytest_archbench import history, pages\n"
+        "pages.site.publish = lambda *_: os.kill(os.getpid(), 9)\n"
+        "pages.publish(history.opened(Path('history')), Path('pages'), pages.Project('x', Path()))"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False)
+    assert killed.returncode == -9, killed.stderr
+    (left,) = tmp_path.glob(".pages.*")
+    (tmp_path / ".pages.mine").mkdir()
+    publish(folder, tmp_path / "pages")
+    assert left.is_dir(), "somebody may be at work there"
+    os.utime(left, (0, 0))
+    os.utime(tmp_path / ".pages.mine", (0, 0))
+    publish(folder, tmp_path / "pages")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".pages.mine", "history", "pages"]
 
 
 @pytest.mark.slow

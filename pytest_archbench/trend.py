@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Literal
 
 from pytest_archbench import stats
-from pytest_archbench.levels import level, unlike
+from pytest_archbench.levels import is_normalised, level, unlike
 from pytest_archbench.records import Metric, Point
 from pytest_archbench.units import relative
 
@@ -60,7 +60,8 @@ class Change:
     """Where a series changed: ``before`` is the last run of the old level, ``since`` the first of the new one, so that
     what changed it lies in the commits ``before.commit..since.commit``. ``change`` is relative to the old level, and
     infinite where that was 0. Of a measured step ``runs`` are those of the old level and of the new one, and ``chance``
-    is Student's, one-sided, of as large a difference at a place between two runs that was chosen beforehand.
+    is Student's, one-sided, of as large a difference at a place between two runs that was chosen beforehand. ``raw`` is
+    the change of what was measured, where that differs from the change of the level by more than the tolerance.
     """
 
     kind: Literal["step", "drift"]
@@ -70,6 +71,7 @@ class Change:
     reason: str
     runs: tuple[int, int] = (0, 0)
     chance: float = 0.0
+    raw: float | None = None
 
 
 def changes(points: Sequence[Point], metric: Metric, reference: Point | None = None) -> list[Change]:
@@ -121,12 +123,28 @@ def _measured_step(stretch: Sequence[Point], logs: Levels, borders: Sequence[int
     start, border, end = borders[at - 1 : at + 2]
     before, since = stretch[border - 1], stretch[border]
     change = math.expm1(_rise(logs, start, border, end))
+    raw = _raw(change, stretch[start:border], stretch[border:end], metric)
     reason = (
-        f"{since.subject} is {_direction(change, metric)} by {relative(change)} since run {since.run}: "
+        f"{since.subject} is {_direction(change, metric)} by {_size(change, raw)} since run {since.run}: "
         f"{end - border} runs against {border - start} before, {_commits(before, since)}"
     )
     levels = (logs[start:border], logs[border:end])
-    return Change("step", change, since, before, reason, (border - start, end - border), _chance(*levels))
+    return Change("step", change, since, before, reason, (border - start, end - border), _chance(*levels), raw)
+
+
+def _raw(change: float, before: Sequence[Point], since: Sequence[Point], metric: Metric) -> float | None:
+    """The change of the values as measured, where the reference workload has a notable part in that of the levels."""
+    if not is_normalised(since[0], metric):
+        return None
+    old, new = (statistics.median(point.value for point in points) for points in (before, since))
+    if min(old, new) <= 0 or abs(math.log1p(change) - math.log(new) + math.log(old)) <= math.log1p(metric.tolerance):
+        return None
+    return new / old - 1
+
+
+def _size(change: float, raw: float | None) -> str:
+    """``+310.9 % (raw +157.0 %)``"""
+    return relative(change) if raw is None else f"{relative(change)} (raw {relative(raw)})"
 
 
 def _chance(before: Levels, since: Levels) -> float:
@@ -284,12 +302,13 @@ def _drift(
     before, since = reference or stretch[RUNS - 1], stretch[-RUNS]
     change = math.expm1(crept)
     origin = f"run {reference.run}" if reference else f"the first {RUNS} of {len(stretch)} runs"
-    crept_by = f"{_direction(change, metric)} by {relative(change)} than {origin}"
+    raw = _raw(change, [reference] if reference else stretch[:RUNS], stretch[-RUNS:], metric)
+    crept_by = f"{_direction(change, metric)} by {_size(change, raw)} than {origin}"
     reason = (
         f"{since.subject} of the last {RUNS} runs is {crept_by}, {relative(slope)} per run (Theil-Sen){beside}, "
         f"{_commits(before, since)}"
     )
-    return Change("drift", change, since, before, reason)
+    return Change("drift", change, since, before, reason, raw=raw)
 
 
 def _direction(change: float, metric: Metric) -> str:

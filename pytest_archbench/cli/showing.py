@@ -215,7 +215,10 @@ def _change(album: Album, case: Key, change: trend.Change, repository: Path) -> 
     before, since = change.before, change.since
     runs = f"from run {before.run} of {_day(before)} to run {since.run} of {_day(since)}"
     yield f"{change.kind} {_size(change, METRICS[case[1]])} {runs}"
-    yield from (f"{INDENT}{printable(line)}" for line in who(repository, before, since))
+    if change.raw is not None and abs(change.raw) <= METRICS[case[1]].tolerance:
+        yield f"{INDENT}the network takes what it took: the reference workload takes another time, see the machine"
+    else:
+        yield from (f"{INDENT}{printable(line)}" for line in who(repository, before, since))
     there, here = album.facts(case, before), album.facts(case, since)
     unclean = [each.run for each, told in ((before, there), (since, here)) if told.pop("dirty") is True]
     if unclean:
@@ -225,10 +228,12 @@ def _change(album: Album, case: Key, change: trend.Change, repository: Path) -> 
 
 
 def _size(change: trend.Change, metric: Metric) -> str:
-    """``worse by +9.5 %``; of a count both values."""
+    """``worse by +9.5 %``, with what was measured where that moved otherwise; of a count both values."""
     if metric.better == "equal":
         return changed(change.before.value, change.since.value, change.since.unit)
-    return f"{'worse' if (change.change > 0) == (metric.better == 'lower') else 'better'} by {relative(change.change)}"
+    raw = "" if change.raw is None else f" (normalised by the reference workload; raw {relative(change.raw)})"
+    direction = "worse" if (change.change > 0) == (metric.better == "lower") else "better"
+    return f"{direction} by {relative(change.change)}{raw}"
 
 
 def _told(differs: Sequence[tuple[str, Any, Any]]) -> str:

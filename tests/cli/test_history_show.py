@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shell import journal, latency, macs, row
 
-from pytest_archbench import nights
+from pytest_archbench import nights, store
 from pytest_archbench.cli import main
+from pytest_archbench.records import Conditions, Measurement, Trial
 
 AUTHORS = ("Ada Miller", "Bo Chen", "Chiara Rossi")
 
@@ -152,6 +153,28 @@ def test_kept_nights_are_shown_as_journals_are(project: tuple[Path, list[str]]) 
         "    ▅▅",
         "    2 nights, 2026-01-07 to 2026-01-08; always the same",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reference", "said", "is_the_reference"),
+    [
+        (0.4, 0.05, "worse by +100.0 % from run", False),
+        (0.4, 0.1 / 3, "worse by +200.0 % (normalised by the reference workload; raw +100.0 %) from run", False),
+        (0.2, 0.025, "worse by +100.0 % (normalised by the reference workload; raw +0.0 %) from run", True),
+    ],
+)
+def test_a_step_says_where_the_reference_workload_moved(
+    tmp_path: Path, seconds: float, reference: float, said: str, is_the_reference: bool
+) -> None:
+    """0.2 s are four times the reference's 0.05 s, 0.4 s eight times, or twelve times what it takes faster."""
+    for night in range(1, 9):
+        took, beside = (0.2, 0.05) if night < 5 else (seconds, reference)
+        trials = tuple(Trial((took,) * 3, (beside,)) for _ in range(3))
+        found = Measurement("net", "latency", "s", "ok", Conditions("cpu"), (took,) * 9, trials=trials)
+        journal(tmp_path / f"{night}.jsonl", night, store.row(found, []))
+    step, then = lines(show(tmp_path, "net", columns=300))[4:6]
+    assert step.startswith(f"    step {said}")
+    assert ("the network takes what it took" in then) == is_the_reference
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from pytest_archbench.cli import (
@@ -21,9 +23,18 @@ from pytest_archbench.cli import (
     scripts,
     showing,
 )
+from pytest_archbench.cli.terminal import in_a_sentence
 
 
-@click.group()
+class Commands(click.Group):
+    """Commands of which none ends in a traceback where the disk is full, or a file is where a folder is expected."""
+
+    def invoke(self, context: click.Context) -> Any:
+        with in_a_sentence():
+            return super().invoke(context)
+
+
+@click.group(cls=Commands)
 def main() -> None:
     """Count, choose, compare and report neural networks; measuring is done by ``pytest --archbench``."""
 

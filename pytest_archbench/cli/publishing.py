@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from pytest_archbench import history
-from pytest_archbench.cli.terminal import number, or_say, printable
+from pytest_archbench.cli.terminal import no_file, number, or_say, printable
 
 PAGES = "pages"
 
@@ -68,7 +68,7 @@ def publish(
     except PagesError as error:
         raise click.ClickException(printable(error)) from None
     except OSError as error:
-        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}; see to it") from None
+        raise click.ClickException(no_file(error)) from None
     for line in made.left_out:
         click.echo(f"left out: {printable(line)}", err=True)
     for line in made.remarks:

@@ -41,7 +41,7 @@ def in_a_sentence() -> Iterator[None]:
     except BrokenPipeError:  # whoever read the output has gone: click ends quietly
         raise
     except OSError as error:
-        raise click.UsageError(_no_file(error)) from None
+        raise click.UsageError(no_file(error)) from None
 
 
 def or_say(action: Callable[[], T]) -> T:
@@ -50,7 +50,7 @@ def or_say(action: Callable[[], T]) -> T:
         return action()
 
 
-def _no_file(error: OSError) -> str:
+def no_file(error: OSError) -> str:
     """Which file cannot be read or written, and why."""
     where = printable(error.filename) if error.filename is not None else "a file or the output"
     return f"{where}: cannot be read or written: {error.strerror or error}; see to it"

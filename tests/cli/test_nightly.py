@@ -43,6 +43,9 @@ def counted(count: int = 10) -> Measurement:
     return Measurement("net", "params", "count", "ok", CPU, (count,))
 
 
+CLI = "from pytest_archbench.cli import main; main()"
+
+
 class Nights:
     """A project with a history: its journals are judged as a run judges."""
 
@@ -244,6 +247,188 @@ def test_the_point_of_an_alarm_says_so_wherever_it_is_read(nights: Nights) -> No
     assert [each.alarmed for each in next(iter(history.load(nights.history).series.values()))] == [False, True]
 
 
+def test_a_run_that_forgot_its_history_is_judged_by_it_all_the_same(nights: Nights) -> None:
+    for day in range(8):
+        assert nights.take(day, timed(), counted()).exit_code == 0
+    journal = nights.write(8, timed(1.3), counted(11))
+    header, *rows = map(json.loads, journal.read_text().splitlines())
+    journal.write_text(
+        "".join(json.dumps(line) + "\n" for line in (header, *({**row, "verdicts": []} for row in rows)))
+    )
+    found = nights.call("--night=8", f"--journal={journal}", "--no-pages")
+    assert found.exit_code == 1
+    assert "# Night 8: 2 alarms in 2 cases" in found.output
+    assert "judged after the run, so not confirmed by a second measurement" in found.output
+    assert "Not judged" not in found.output
+    past = history.load(nights.history)
+    assert {series[-1].alarmed for series in past.series.values()} == {True}
+    again = nights.call("--night=8", f"--journal={journal}", "--no-pages")
+    assert (again.exit_code, again.output) == (found.exit_code, found.output)
+
+
+def test_what_was_not_judged_is_counted(nights: Nights) -> None:
+    found = nights.take(0, timed(), counted())
+    assert found.output == "# Night night 0: no alarm in 2 cases\n\nNot judged by the past: 2 no baseline.\n"
+    other = {**HEADER["environment"], "packages": {"torch": "2.16.0"}}
+    own.promote(
+        [point for series in history.load(nights.history).series.values() for point in series], nights.baselines
+    )
+    found = nights.take(1, timed(), counted(), environment=other)
+    assert "Not judged by the past: 1 incomparable.\n" in found.output
+
+
+def test_a_promoted_case_that_is_out_of_memory_says_what_it_had(nights: Nights) -> None:
+    nights.take(0, timed(), counted())
+    own.promote(
+        [point for series in history.load(nights.history).series.values() for point in series], nights.baselines
+    )
+    full = replace(timed(), samples=(), trials=(), status="oom", message="no memory left")
+    found = nights.take(1, full, counted())
+    assert found.exit_code == 1
+    assert "- **oom** `net latency cpu bs1`: net latency: out of memory, where run night-0 had" in found.output
+
+
+def test_a_failure_that_the_journal_does_not_tell_is_told(nights: Nights) -> None:
+    nights.take(0, counted())
+    place = next((nights.history / "journals").iterdir())
+    (place / "night.json").write_text('{"schema": 1, "code": 1}')
+    found = nights.call("--night=night 0", "--no-pages")
+    assert found.exit_code == 1
+    assert "The run ended with exit code 1 for another reason: see its output." in found.output
+
+
+def test_a_torn_line_costs_its_case_alone(nights: Nights) -> None:
+    journal = nights.write(0, timed(), counted())
+    header, first, second = journal.read_text().splitlines()
+    journal.write_text(f"{header}\n{first[:200]}\n{second}\n")
+    found = nights.call("--night=0", f"--journal={journal}", "--no-pages")
+    assert found.exit_code == 0, found.output
+    assert f"left out: {journal}:2: not a JSON object" in found.stderr
+    assert "no alarm in 1 case" in found.stdout
+    (place,) = (nights.history / "journals").iterdir()
+    assert len(store.read(place).rows) == 1
+
+
+def test_a_refused_run_replaces_no_journal_and_is_not_done(nights: Nights) -> None:
+    for day in range(1, 6):
+        nights.take(day, counted())
+    late = nights.write(1, counted(99), run="other")
+    found = nights.call("--night=night 1", f"--journal={late}", "--no-pages")
+    assert (found.exit_code, "set the clock" in found.output) == (2, True)
+    found = nights.call("--night=night 0", f"--journal={late}", "--no-pages")
+    assert (found.exit_code, "set the clock" in found.output) == (2, True)
+    journals = sorted((nights.history / "journals").iterdir())
+    assert [store.read(path).header["run"] for path in journals] == [f"night-{day}" for day in range(1, 6)]
+
+
+def test_a_run_with_what_no_run_writes_is_refused_before_it_is_judged(nights: Nights) -> None:
+    nights.take(0, counted())
+    journal = nights.write(1, counted())
+    journal.write_text(journal.read_text().replace('"threads": 1', '"threads": 0.5'))
+    found = nights.call("--night=1", f"--journal={journal}", "--no-pages")
+    assert found.exit_code == 2
+    assert str(journal) in found.output
+    assert nights.runs == ("night-0",)
+
+
+@pytest.mark.parametrize("in_the_way", ["journals", "nights", "nightly.md", ".lock"])
+def test_what_cannot_be_written_is_a_sentence_with_its_path(nights: Nights, in_the_way: str) -> None:
+    path = nights.history / in_the_way
+    if in_the_way in ("journals", "nights"):
+        path.write_text("a file")
+    else:
+        path.mkdir()
+    found = nights.take(0, counted())
+    assert found.exit_code == 2
+    assert f"Error: {path}" in found.output
+    assert "cannot be read or written: " in found.output
+
+
+def test_a_full_disk_is_a_sentence_with_the_path_and_leaves_the_history_whole(nights: Nights) -> None:
+    nights.take(0, counted())
+    before, journal = nights.files, nights.write(1, counted())
+    program = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); {CLI}"
+    where = [f"--history={nights.history}", f"--baselines={nights.baselines}", "--no-pages"]
+    command = [sys.executable, "-c", program, "nightly", "--night=1", f"--journal={journal}", *where]
+    found = subprocess.run(command, capture_output=True, text=True)
+    assert found.returncode == 2
+    path = nights.history / "nights" / "cpu" / "20260102T030000Z-night-1.json.gz"
+    assert found.stderr.endswith(f"Error: {path}: cannot be read or written: File too large; see to it\n")
+    assert nights.files == before
+    assert nights.take(1, counted()).exit_code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, a file as full as a disk")
+@pytest.mark.parametrize("command", [["export"], ["show", "net", "--history"], ["publish"], ["changes"]])
+def test_no_command_ends_in_a_traceback_where_its_output_is_full(nights: Nights, command: list[str]) -> None:
+    nights.take(0, counted())
+    full = os.open("/dev/full", os.O_WRONLY)
+    call = [sys.executable, "-c", CLI, "history", *command, str(nights.history)]
+    found = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=nights.history)
+    os.close(full)
+    assert found.returncode in (1, 2, 120)
+    assert "Traceback" not in found.stderr
+    assert "No space left on device" in found.stderr
+
+
+@pytest.mark.parametrize("argument", ["-x", "-vx", "--exitfirst", "--maxfail=1", "--maxfail", "--sw"])
+def test_a_run_that_stops_at_a_failure_is_refused(nights: Nights, argument: str) -> None:
+    found = nights.call("--", "-k", "x", argument)
+    assert found.exit_code == 2
+    assert f"Error: {argument}: expected arguments with which a run goes on to its end" in found.output
+    assert not nightly.stopping(["-k", "x", "-rx", "--exclude=x", "-p", "no:x"])
+
+
+def test_the_address_and_the_promoted_runs_are_looked_at_before_the_night(nights: Nights) -> None:
+    journal = nights.write(0, counted())
+    found = nights.call("--night=0", f"--journal={journal}", "--project-url=here")
+    assert (found.exit_code, "--project-url: expected an address" in found.output) == (2, True)
+    nights.baselines.mkdir()
+    (nights.baselines / "cpu.jsonl").write_text("{}\n")
+    found = nights.call("--night=0", f"--journal={journal}", "--no-pages")
+    assert (found.exit_code, "cpu.jsonl:1" in found.output) == (2, True)
+    assert not nights.files
+
+
+def test_journals_go_by_their_start_and_never_tonights(nights: Nights) -> None:
+    more = ("--no-pages", "--keep-journals=2")
+    for day in range(98, 102):
+        journal = nights.write(day, counted())
+        found = nights.call(f"--night=build-{day}", f"--journal={journal}", *more)
+    assert "1 whole journal taken away: build-99" in found.output
+    assert sorted(path.name for path in (nights.history / "journals").iterdir()) == ["build-100", "build-101"]
+    found = nights.call("--night=a", f"--journal={nights.write(102, counted())}", "--no-pages", "--keep-journals=1")
+    assert "2 whole journals taken away: build-100, build-101" in found.output
+
+
+def test_pruning_that_was_killed_is_ended_by_the_next(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt(folder)
+
+    more = ("--no-pages", "--keep-journals=2")
+    nights.take(0, counted(), more=more)
+    nights.take(1, counted(), more=more)
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        nights.take(2, counted(), more=more)
+    journals = nights.history / "journals"
+    assert sorted(path.name[:7] for path in journals.iterdir()) == ["night-1", "night-2", "~night-"]
+    nights.take(3, counted(), more=more)
+    assert sorted(path.name[:7] for path in journals.iterdir()) == ["night-2", "night-3"]
+
+
+def test_a_damaged_night_where_pruning_ends_is_named(nights: Nights) -> None:
+    more = ("--no-pages", "--keep-journals=3")
+    for day in range(6):
+        nights.take(day, counted(), more=more)
+    path = Path(sorted(nights.files)[3])
+    path.write_bytes(path.read_bytes()[:50])
+    found = nights.take(6, counted(), more=more)
+    assert found.exit_code == 0, found.output
+    assert found.stderr.count(f"left out: {path}: expected a kept night; it is damaged") == 1
+    assert "1 whole journal taken away" in found.output
+
+
 PROJECT = """
 [tool.archbench]
 suite = "user"
@@ -275,7 +460,6 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-CLI = "from pytest_archbench.cli import main; main()"
 COMMAND = [sys.executable, "-c", CLI, "nightly", "--no-pages", "--night=2026-01-31"]
 
 
@@ -347,3 +531,24 @@ def test_drift_of_a_network_that_came_later_and_steps_within_the_tolerance_add_u
     assert 50 <= first["net"] <= 55
     assert first["late"] < 75
     assert all("net" in found for found in kinds[first["net"] :])
+
+
+@pytest.mark.slow
+def test_a_night_in_which_all_failed_is_not_done_and_one_in_which_some_did_is(project: Path) -> None:
+    """Real runs of a project whose settings say to stop at the first failure."""
+    settings = project / "pyproject.toml"
+    settings.write_text(f'{settings.read_text()}[tool.pytest.ini_options]\naddopts = "-x"\n')
+    good = (project / "nets.py").read_text()
+    (project / "nets.py").write_text("def one():\n    raise ValueError('of itself')\ntwo = one\n")
+    found = subprocess.run(COMMAND, cwd=project, capture_output=True, text=True)
+    assert found.returncode == 2, found.stdout + found.stderr
+    assert "expected measured values; got none" in found.stderr
+    assert not (project / "history" / "nights").exists()
+    (project / "nets.py").write_text(good.replace("return nn.Linear(8, 8)", "raise ValueError('of itself')", 1))
+    found = subprocess.run(COMMAND, cwd=project, capture_output=True, text=True)
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "# Night 2026-01-31: no alarm in 1 case" in found.stdout
+    assert (
+        "- **crashed** `one params cpu bs1`: " in found.stdout or "- **failed** `one params cpu bs1`: " in found.stdout
+    )
+    assert len(history.load(project / "history").runs) == 1

@@ -17,6 +17,7 @@ from pytest_archbench.files import write_atomically
 from pytest_archbench.history import Past
 from pytest_archbench.levels import unlike
 from pytest_archbench.outcomes import worst
+from pytest_archbench.past import accepted
 from pytest_archbench.points import key_of, point_of
 from pytest_archbench.records import Measurement, Metric, Number, Point, Verdict
 from pytest_archbench.registry import METRICS
@@ -121,16 +122,25 @@ def _line(found: Measurement, judged: Sequence[Verdict], yardsticks: Yardsticks,
     from pytest_archbench.report.comment import FAILED, Line
 
     metric, case = METRICS[found.metric], key_of(found.architecture, found.metric, found.conditions)
-    point, series = point_of(found, yardsticks.header), past.series.get(case, ())
+    point, promoted = point_of(found, yardsticks.header), yardsticks.promoted.get(case)
+    series = accepted(past.series.get(case, ()), promoted)
     if point is None:
         usual = _shown(_usual(series, metric), found.unit)
         said = found.message or f"operators without a formula: {', '.join(map(str, found.uncounted))}"
         return Line(case_name(case), FAILED, usual, NOTHING, None, _drawn(series, metric), said)
     verdict = worst(judged or hindsight.verdicts(found, yardsticks))
-    usual, now, change = _values(_usual([each for each in series if not unlike(point, each, metric)], metric), point)
+    usual, now, change = _values(_comparable(point, series, promoted, metric), point)
     differs = unlike(point, series[-1], metric) if series and verdict.outcome == "incomparable" else ""
     nights = _drawn([*series[-DRAWN:], point], metric) if series else ""
     return Line(case_name(case), verdict.outcome, usual, now, change, nights, verdict.reason, differs)
+
+
+def _comparable(point: Point, series: Sequence[Point], promoted: Point | None, metric: Metric) -> Number | None:
+    """What is usual of that which compares; where no night does, what was promoted."""
+    like = [each for each in series if not unlike(point, each, metric)]
+    if not like and promoted is not None and not unlike(point, promoted, metric):
+        return promoted.value
+    return _usual(like, metric)
 
 
 def _usual(points: Sequence[Point], metric: Metric) -> Number | None:

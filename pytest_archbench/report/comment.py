@@ -23,7 +23,7 @@ WORDS: Mapping[str, str] = {
     "improved": "better",
     "inconclusive": "inconclusive",
     "incomparable": "incomparable",
-    "no baseline": "without history",
+    "no baseline": "without baseline",
     "known deviation": "known to deviate",
     "passed": "unchanged",
 }

@@ -56,7 +56,7 @@ def test_it_says_what_changed_the_worst_first(tmp_path: Path) -> None:
     said = text(comment(tmp_path))
     assert said[:5] == [
         MARKER,
-        "### Networks beside their own past: 1 failed, 1 worse, 1 with another count, 1 without history, 1 unchanged",
+        "### Networks beside their own past: 1 failed, 1 worse, 1 with another count, 1 without baseline, 1 unchanged",
         "",
         "Run `night-25`, commit `25ccccc`, beside 10 earlier runs.",
         "",
@@ -103,6 +103,21 @@ def test_a_promoted_run_judges_where_the_run_did_not(tmp_path: Path) -> None:
     assert text(comment(tmp_path, f"--baselines={tmp_path}/own"))[1].endswith(": 1 with another count")
 
 
+def test_what_was_promoted_is_usual(tmp_path: Path) -> None:
+    """The level of a night that raised an alarm is meant; where no night compares, the promoted value is usual."""
+    nights(tmp_path, 5)
+    alarm = Verdict("regressed", "worse", source="the median of 5 runs")
+    accepted = journal(tmp_path / "nights" / "6.jsonl", 6, latency(0.08, judged=(alarm,)), latency(0.3, batch_size=8))
+    run(tmp_path, latency(0.08), latency(0.3, batch_size=8))
+    assert "| 80.00 ms | +" in "".join(text(comment(tmp_path)))
+    CliRunner().invoke(main, ["promote", str(accepted), f"--baselines={tmp_path}/own"])
+    said = text(comment(tmp_path, f"--baselines={tmp_path}/own"))
+    assert any("| `resnet18 latency cpu bs1` | 80.00 ms | 80.00 ms | +0.0 % |" in each for each in said), said
+    accepted.unlink()
+    said = text(comment(tmp_path, f"--baselines={tmp_path}/own"))
+    assert any("| `resnet18 latency cpu bs8` | 300.0 ms | 300.0 ms | +0.0 % |" in each for each in said), said
+
+
 def test_what_keeps_all_from_being_compared_is_said_once(tmp_path: Path) -> None:
     nights(tmp_path, 6, latency(0.3, batch_size=8))
     run(tmp_path, latency(0.08), latency(0.3, batch_size=8), torch="2.15.0")
@@ -123,7 +138,7 @@ def test_what_was_measured_in_turn_stands_beside_it(tmp_path: Path) -> None:
         macs(7, judged=(same,), against={"side": "main (abc)", "value": 7}),
     )
     said = text(comment(tmp_path))
-    assert said[1].endswith(": 1 worse, 1 without history")
+    assert said[1].endswith(": 1 worse, 1 without baseline")
     place = said.index("#### Measured in turn")
     assert said[place + 2 : place + 6] == [
         "| | case | against | change | pairs |",
@@ -184,7 +199,7 @@ def test_it_names_what_it_leaves_out_and_goes_on(tmp_path: Path) -> None:
     run(tmp_path, latency(0.04), row("warmth", "K", 300.0), row("energy", "J", message="no sensor", status="skipped"))
     result = comment(tmp_path)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[1].endswith(": 1 without history")
+    assert result.stdout.splitlines()[1].endswith(": 1 without baseline")
     assert result.stderr.splitlines() == [
         "left out: cases of the unknown metric warmth",
         f"left out: {tmp_path}/nights/bad.jsonl:1: expected a JSON object; got list",

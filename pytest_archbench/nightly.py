@@ -24,7 +24,6 @@ from pytest_archbench.records import Metric, Point
 from pytest_archbench.registry import METRICS
 from pytest_archbench.store import JournalError
 
-JOURNALS = "journals"
 MARK = "night.json"
 """Beside a night's journal, once it is measured to the end: with what exit code."""
 DONE = (0, 1)
@@ -151,7 +150,7 @@ def crept(past: Past, cases: Iterable[Key], promoted: Mapping[Key, Point]) -> It
 
     Steps are looked for in the last ``WINDOW`` runs, from the promoted one on. One must have lasted and be as unlikely
     as the number of series and of the nights on which it might have been asks for. A drift is measured from the
-    promoted run, else from the first that are known, and steps that do not count add up in it.
+    promoted run, else from the first that are known.
     """
     for case in cases:
         series = past.series.get(case, ())
@@ -169,7 +168,7 @@ def _drifted(
     series: Sequence[Point], recent: Sequence[Point], own_run: Point | None, metric: Metric
 ) -> trend.Change | None:
     """A drift for the worse."""
-    found = trend.drift(recent, metric, own_run or _origin(series, metric), with_steps=True)
+    found = trend.drift(recent, metric, own_run or _origin(series, metric))
     return found if found is not None and _worse(found, metric) else None
 
 

@@ -251,12 +251,10 @@ def _cost_of_slope(logs: Levels) -> float:
     return sum((log - line.intercept - line.slope * at) ** 2 for at, log in enumerate(logs))
 
 
-def drift(
-    points: Sequence[Point], metric: Metric, reference: Point | None = None, *, with_steps: bool = False
-) -> Change | None:
+def drift(points: Sequence[Point], metric: Metric, reference: Point | None = None) -> Change | None:
     """Whether the last five runs have crept away from ``reference``, a promoted run; else from the first five of the
-    latest stretch, as they do where the reference does not compare. None where they have not, or one step explains half
-    of it, unless they count too, ``with_steps``.
+    latest stretch, as they do where the reference does not compare. None where they have not, or one step beyond
+    the metric's tolerance explains half of it: several within it add up.
 
     Beyond means farther than the metric's tolerance and than the noise. ``since`` is the first of the last five runs,
     ``before`` the reference, or the last of the first five.
@@ -273,9 +271,9 @@ def drift(
     crept = statistics.median(logs[-RUNS:]) - origin
     if not _is_beyond(crept, metric.tolerance, DRIFT_SIGMAS * _sigma(logs)):
         return None
-    if not with_steps and _is_a_step(crept, stretch, metric):
+    if _is_a_step(crept, stretch, metric):
         return None
-    return _drift(crept, stretch, logs, reference, metric, "" if with_steps else " and in no single step")
+    return _drift(crept, stretch, logs, reference, metric)
 
 
 def _is_origin(reference: Point, latest: Point, metric: Metric) -> bool:
@@ -288,14 +286,12 @@ def _is_beyond(crept: float, tolerance: float, noise: float) -> bool:
 
 
 def _is_a_step(crept: float, stretch: Sequence[Point], metric: Metric) -> bool:
-    """Whether a single step explains half of it or more."""
-    rises = [math.log1p(step.change) for step in _measured_steps(stretch, metric)]
-    return any(rise / crept >= 0.5 for rise in rises)
+    """Whether a single step that is worth an alarm of its own explains half of it or more."""
+    large = (step for step in _measured_steps(stretch, metric) if abs(step.change) > metric.tolerance)
+    return any(math.log1p(step.change) / crept >= 0.5 for step in large)
 
 
-def _drift(
-    crept: float, stretch: Sequence[Point], logs: Levels, reference: Point | None, metric: Metric, beside: str
-) -> Change:
+def _drift(crept: float, stretch: Sequence[Point], logs: Levels, reference: Point | None, metric: Metric) -> Change:
     from scipy.stats import theilslopes
 
     slope = math.expm1(float(theilslopes(logs)[0]))
@@ -305,8 +301,8 @@ def _drift(
     raw = _raw(change, [reference] if reference else stretch[:RUNS], stretch[-RUNS:], metric)
     crept_by = f"{_direction(change, metric)} by {_size(change, raw)} than {origin}"
     reason = (
-        f"{since.subject} of the last {RUNS} runs is {crept_by}, {relative(slope)} per run (Theil-Sen){beside}, "
-        f"{_commits(before, since)}"
+        f"{since.subject} of the last {RUNS} runs is {crept_by}, {relative(slope)} per run (Theil-Sen) and in no "
+        f"single step, {_commits(before, since)}"
     )
     return Change("drift", change, since, before, reason, raw=raw)
 

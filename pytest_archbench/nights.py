@@ -25,6 +25,8 @@ from pytest_archbench.store import JournalError
 
 SCHEMA = 1
 FOLDER = "nights"
+JOURNALS = "journals"
+"""Of a history: the whole journals of the last nights, each in a folder of its night's name."""
 ENDING = ".json.gz"
 STAMP = "%Y%m%dT%H%M%SZ"
 """How the start of a run (UTC) begins the name of its file, so that names are in the order of time."""

@@ -34,6 +34,12 @@ def readable(value: Number | None, unit: str, digits: int = 4) -> str:
     return f"{_significant(value / scale, digits)} {prefix}{name}".strip()
 
 
+def both(before: Number, after: Number, unit: str) -> tuple[str, str]:
+    """Two values for a reader, with all digits where fewer would show no difference."""
+    here, there = readable(before, unit), readable(after, unit)
+    return (f"{before} {unit}", f"{after} {unit}") if here == there and before != after else (here, there)
+
+
 def _significant(value: float, digits: int) -> str:
     """``value`` with ``digits`` significant places, never in exponent form: 714.2, 4.089, 61.10."""
     whole = len(str(int(abs(value))))

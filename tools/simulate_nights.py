@@ -30,6 +30,7 @@ from pytest_archbench import history, nightly, pages, store
 from pytest_archbench.files import Lines
 from pytest_archbench.history import Past
 from pytest_archbench.levels import level
+from pytest_archbench.nights import JOURNALS
 from pytest_archbench.past import PROCESS_BIAS
 from pytest_archbench.proportions import pack
 from pytest_archbench.protocols import Outcomes
@@ -172,7 +173,7 @@ def simulate(zoo: Zoo, noise: float, seed: int, folder: Path, nights: int = NIGH
     for night in range(1, nights + 1):
         name = f"night-{night:02}"
         header = {"schema": 1, "run": name, "commit": f"{night:040x}", "started": _started(night)}
-        place = folder / nightly.JOURNALS / name
+        place = folder / JOURNALS / name
         place.mkdir(parents=True)
         yardsticks = Yardsticks.of(header, folder / "none", folder)
         lines = [header, *rows(zoo, instrument, night, yardsticks)]

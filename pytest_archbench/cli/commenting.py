@@ -11,7 +11,7 @@ import click
 
 from pytest_archbench import hindsight, history, own, sparkline, store
 from pytest_archbench.cli.showing import REPORTS, night_of
-from pytest_archbench.cli.terminal import both, case_name, measured, or_say, printable
+from pytest_archbench.cli.terminal import case_name, measured, or_say, printable
 from pytest_archbench.comparing import finite
 from pytest_archbench.files import write_atomically
 from pytest_archbench.history import Past
@@ -22,7 +22,7 @@ from pytest_archbench.points import key_of, point_of
 from pytest_archbench.records import Measurement, Metric, Number, Point, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.trend import stretches
-from pytest_archbench.units import readable, relative_change
+from pytest_archbench.units import both, readable, relative_change
 from pytest_archbench.yardsticks import Yardsticks
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import Any
 import click
 
 from pytest_archbench import store
-from pytest_archbench.cli.terminal import both, measured, number, or_say, printable
+from pytest_archbench.cli.terminal import measured, number, or_say, printable
 from pytest_archbench.comparing import ALONE, UNCHANGED, Compared, Comparison, Word, compare, finite
 from pytest_archbench.records import Point
-from pytest_archbench.units import readable, relative
+from pytest_archbench.units import both, readable, relative
 
 Sides = Mapping[str, Mapping[str, Any]]
 """``earlier`` and ``later``: path, run, started and commit of each."""

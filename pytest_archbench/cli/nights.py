@@ -16,6 +16,7 @@ from pytest_archbench.cli.publishing import address, publish
 from pytest_archbench.cli.terminal import case_name, in_a_sentence, number, printable, who
 from pytest_archbench.files import as_file, write_atomically
 from pytest_archbench.nightly import Alarm, NightFailed
+from pytest_archbench.nights import JOURNALS
 from pytest_archbench.points import Key
 from pytest_archbench.pruning import prune
 
@@ -79,7 +80,7 @@ def nightly_(
     if stop := nightly.stopping(arguments):
         why = "what came after its first failures would be missing in the night"
         raise click.UsageError(f"{stop}: expected arguments with which a run goes on to its end: {why}; leave it out")
-    place = folder / nightly.JOURNALS / as_file(name)
+    place = folder / JOURNALS / as_file(name)
     with alone(folder):
         promoted = own.read(baselines)
         if journal is None:

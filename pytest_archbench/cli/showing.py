@@ -15,13 +15,13 @@ from typing import Any
 import click
 
 from pytest_archbench import history, own, sparkline, trend
-from pytest_archbench.cli.terminal import INDENT, both, changed, number, or_say, printable, who
+from pytest_archbench.cli.terminal import INDENT, changed, number, or_say, printable, who
 from pytest_archbench.ledger import facts
 from pytest_archbench.levels import differing
 from pytest_archbench.points import Key
 from pytest_archbench.records import Metric, Point
 from pytest_archbench.registry import METRICS, UnknownName, near
-from pytest_archbench.units import readable, relative
+from pytest_archbench.units import both, readable, relative
 
 REPORTS = Path("reports")
 FACTS = 6

@@ -15,7 +15,7 @@ from pytest_archbench.baselines import Published
 from pytest_archbench.points import Key
 from pytest_archbench.records import Number, Point
 from pytest_archbench.registry import UnknownName, near
-from pytest_archbench.units import readable, relative, relative_change
+from pytest_archbench.units import both, relative, relative_change
 
 T = TypeVar("T")
 
@@ -89,12 +89,6 @@ def case_name(case: Key) -> str:
     """``resnet18 latency cpu bs8 compile``"""
     architecture, metric, device, batch_size, variant = case
     return f"{architecture} {metric} {device} bs{batch_size} {variant}".rstrip()
-
-
-def both(before: Number, after: Number, unit: str) -> tuple[str, str]:
-    """Two values for a reader, with all digits where fewer would show no difference."""
-    here, there = readable(before, unit), readable(after, unit)
-    return (f"{before} {unit}", f"{after} {unit}") if here == there and before != after else (here, there)
 
 
 def changed(before: Number, after: Number, unit: str) -> str:

@@ -5,10 +5,6 @@ Everything is made anew from the nights in a folder of its own, which takes the 
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,13 +21,12 @@ from pytest_archbench.nights import Night
 from pytest_archbench.pages import leaves, results, site
 from pytest_archbench.pages.commits import Commits, PagesError
 from pytest_archbench.pages.leaves import Leaf
+from pytest_archbench.pages.replacing import replacing
 from pytest_archbench.pages.series import Place, Sheet, Shown, machine, sheet
 from pytest_archbench.points import Key
+from pytest_archbench.records import Point
+from pytest_archbench.units import both, readable
 
-MARK = ".archbench-pages"
-"""A file in a folder that was published into, and may be replaced therefore."""
-LEFT = 24 * 60 * 60
-"""Seconds after which what a killed process left half done is taken away."""
 FIRST = 1970
 """The year in which git's time begins."""
 _TOLD = {"kind": "device.kind", "model": "device.model", "system": "system", "type": "machine"}
@@ -71,6 +66,7 @@ class _Year:
     left_out: Counter[str] = field(default_factory=Counter)
     unfit: list[str] = field(default_factory=list)
     cases: dict[frozenset[Case], frozenset[Case]] = field(default_factory=dict)
+    good: dict[Key, Point] = field(default_factory=dict)
 
     def add(self, night: Night, leaf: Leaf, made: Sheet) -> None:
         self.leaves.append(leaf)
@@ -79,6 +75,7 @@ class _Year:
         self.machines |= {
             machine(device): facts for device, facts in leaf.facts.items() if machine(device) in made.values
         }
+        self.good |= {case: point for case, point in night.points.items() if not (point.alarmed or point.doubt)}
         for benchmarks in made.values.values():
             for benchmark, models in benchmarks.items():
                 self.models[benchmark].update(models)
@@ -89,7 +86,7 @@ def publish(reading: Reading, out: Path, whose: Project, last: int = 0) -> Publi
 
     Raises: PagesError, what was published before untouched.
     """
-    with _replacing(out) as folder, results.written_at_once():
+    with replacing(out) as folder, results.written_at_once():
         year = _write_nights(reading, folder, last)
         if not year.leaves:
             raise PagesError(_nothing(reading, year))
@@ -135,7 +132,7 @@ def _write_nights(reading: Reading, folder: Path, last: int) -> _Year:
             commit = commits.commit(night.started, night.run, files)
             for name, values in made.values.items():
                 results.save_night(folder / "results", name, commit, night.run, night.started, values, made.shown)
-            year.add(night, _leaf(night, commit, facts, made), made)
+            year.add(night, _leaf(night, commit, facts, made, year.good, reading.folder), made)
     return year
 
 
@@ -151,14 +148,18 @@ def _commit(night: Night) -> str:
     return str(night.header.get("commit", leaves.UNKNOWN))
 
 
-def _leaf(night: Night, commit: str, facts: Mapping[str, Mapping[str, Any]], made: Sheet) -> Leaf:
-    alarms = tuple(
-        f"{architecture} {metric} {device} bs{batch_size} {variant}".rstrip()
-        for (architecture, metric, device, batch_size, variant), point in night.points.items()
-        if point.alarmed
-    )
+def _leaf(
+    night: Night,
+    commit: str,
+    facts: Mapping[str, Mapping[str, Any]],
+    made: Sheet,
+    good: Mapping[Key, Point],
+    folder: Path,
+) -> Leaf:
+    name = str(night.header.get("night", ""))
     return Leaf(
         hash=commit,
+        name=name,
         run=night.run,
         started=night.started,
         commit=_commit(night),
@@ -166,8 +167,24 @@ def _leaf(night: Night, commit: str, facts: Mapping[str, Mapping[str, Any]], mad
         facts=facts,
         count=made.count,
         left_out=dict(made.left_out),
-        alarms=alarms,
+        alarms=tuple(_alarm(case, point, good.get(case)) for case, point in night.points.items() if point.alarmed),
+        journal=_journal(folder, name),
     )
+
+
+def _alarm(case: Key, point: Point, before: Point | None) -> str:
+    """``resnet18 latency cpu bs1: 38.10 ms -> 41.20 ms``, beside the last night that raised none."""
+    architecture, metric, device, batch_size, variant = case
+    name = f"{architecture} {metric} {device} bs{batch_size} {variant}".rstrip()
+    if before is None or before.unit != point.unit:
+        return f"{name}: {readable(point.value, point.unit)}"
+    return f"{name}: {' -> '.join(both(before.value, point.value, point.unit))}"
+
+
+def _journal(folder: Path, name: str) -> str:
+    """Where the whole journal of a night still is, by the name of its history; else an empty text."""
+    path = Path(nights.JOURNALS, as_file(name))
+    return str(Path(folder.resolve().name, path)) if name and (folder / path).is_dir() else ""
 
 
 def _unfit(night: Night, made: Sheet, facts: Mapping[str, Any]) -> str:
@@ -198,39 +215,3 @@ def _nothing(reading: Reading, year: _Year) -> str:
     faults = [*reading.broken, *year.unfit, *(f"{count} × {why}" for why, count in year.left_out.items())]
     said = f": {'; '.join(faults[:3])}" if faults else ""
     return f"{reading.folder}: expected nights to publish; got none{said}; measure one with archbench nightly"
-
-
-@contextlib.contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """A new folder that becomes ``out``, or what that is a link to, if all goes well.
-
-    Raises: PagesError for a folder that nothing was published into before, and that is not empty.
-    """
-    out = out.resolve()
-    if out.exists() and not (out / MARK).is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise PagesError(f"{out}: expected a new folder or one with pages; got other files: name another with --out")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _clear(out)
-        beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=MARK))
-    except OSError as error:
-        raise PagesError(f"{out}: cannot be written: {error.strerror}; name another folder with --out") from None
-    try:
-        new = beside / "new"
-        new.mkdir()
-        (new / MARK).touch()
-        (new / "results").mkdir()
-        yield new
-        if out.exists():
-            out.replace(beside / "old")
-        new.replace(out)
-    finally:
-        shutil.rmtree(beside)
-
-
-def _clear(out: Path) -> None:
-    """Take away what was left beside ``out`` by one that was killed."""
-    for path in [*out.parent.iterdir()]:
-        is_ours = path.name.startswith(f".{out.name}.") and path.name.endswith(MARK)
-        if is_ours and path.stat().st_mtime < time.time() - LEFT:
-            shutil.rmtree(path)

@@ -30,9 +30,12 @@ MANY = 30
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A night: the hash of its commit, and by device what was known of it."""
+    """A night: the hash of its commit, its name or an empty text, by device what was known of it, its alarms, and where
+    its whole journal is, or an empty text.
+    """
 
     hash: str
+    name: str
     run: str
     started: datetime
     commit: str
@@ -41,6 +44,7 @@ class Leaf:
     count: int
     left_out: Mapping[str, int]
     alarms: tuple[str, ...]
+    journal: str
 
     @property
     def anchor(self) -> str:
@@ -62,7 +66,8 @@ class Change:
 
 
 def facts(night: Night, renamed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """By device what the header says of it and of what ran there, by dotted name; a list as JSON.
+    """By device what the header says of it and of what ran there, by dotted name; a list as JSON, and what is not known
+    left out.
 
     Raises: RecursionError where the header is nested deeper than any run's.
     """
@@ -73,7 +78,11 @@ def facts(night: Night, renamed: Mapping[str, str]) -> dict[str, dict[str, Any]]
         own = {**_object(told.get(device, told.get(former.get(device, device))))}
         environment = _object(own.pop("environment", night.header.get("environment")))
         whole = flat(environment) | {f"device.{name}": fact for name, fact in flat(own).items()}
-        found[device] = {name: json.dumps(fact) if isinstance(fact, list) else fact for name, fact in whole.items()}
+        found[device] = {
+            name: json.dumps(fact) if isinstance(fact, list) else fact
+            for name, fact in whole.items()
+            if fact not in (None, UNKNOWN)
+        }
     return found
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from pages_data import CPU, EVIL, header, keep, point, project, publish
 
+from pytest_archbench.files import as_file
 from pytest_archbench.pages import Project
 
 
@@ -24,7 +26,7 @@ def told(tmp_path: Path) -> list[str]:
     repository = tmp_path / "project"
     one, two, three = project(repository, ["First", f"Second {EVIL}", "Third"])
     nights = [
-        (1, "cpu", one, CPU),
+        (1, "cpu", one, CPU | {"governor": "unknown"}),
         (2, "orin", one, {"kind": "jetson"}),
         (3, "cpu", three, CPU | {"governor": "powersave"}),
         (4, "orin", two, {"kind": "jetson"}),
@@ -33,8 +35,11 @@ def told(tmp_path: Path) -> list[str]:
         (7, "cpu", "f" * 40, CPU),
     ]
     for number, device, commit, facts in nights:
-        night = header(number, commit=commit, devices={device: facts}, dirty=number == 6)
-        keep(tmp_path / "history", night, [point("a", "latency", 1.0, night, device=device, alarmed=number == 4)])
+        night = header(number, commit=commit, devices={device: facts}, dirty=number == 6, night=f"night {number}")
+        seconds = 1.25 if number == 4 else 1.0
+        alarmed = point("a", "latency", seconds, night, device=device, alarmed=number == 4)
+        keep(tmp_path / "history", night, [alarmed, point("b", "macs", number, night, device=device, alarmed=True)])
+    (tmp_path / "history/journals" / as_file("night 4")).mkdir(parents=True)
     whose = Project("networks", repository, "https://example.org/n")
     publish(tmp_path / "history", tmp_path / "pages", whose)
     return sections(tmp_path / "pages")
@@ -70,8 +75,22 @@ def test_commits_of_another_repository_are_said_to_be_unknown(told: list[str]) -
     assert "the project's repository does not have them" in told[6]
 
 
-def test_alarms_are_listed(told: list[str]) -> None:
-    assert "Judged worse than its own past: 1 a latency orin bs1" in told[3]
+def test_alarms_are_listed_beside_the_last_night_without_one(told: list[str]) -> None:
+    assert (
+        "Judged worse than its own past: 2 a latency orin bs1: 1.000 s -&gt; 1.250 s b macs orin bs1: 4 MAC" in told[3]
+    )
+
+
+def test_a_night_has_its_name_and_says_where_what_is_meant_is_promoted_from(told: list[str]) -> None:
+    assert told[3].startswith("2026-01-04 03:00 UTC, night night 4 Run night-04 on orin")
+    mark = sha256(b"night 4").hexdigest()[:8]
+    said = f"One that is meant is accepted with archbench promote history/journals/night-4-{mark} ."
+    assert [said in each for each in told] == [number == 4 for number in range(1, 8)]
+
+
+def test_what_is_not_known_is_not_told(told: list[str]) -> None:
+    assert "torch 2.15.0" in told[0]
+    assert "governor" not in told[0]
 
 
 def test_nothing_from_a_file_becomes_markup(told: list[str], tmp_path: Path) -> None:

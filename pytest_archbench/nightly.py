@@ -115,6 +115,13 @@ def take(journal: Path) -> tuple[store.Run, list[str]]:
     return run, damage
 
 
+def with_parts(run: store.Run, folder: Path) -> store.Run:
+    """A run together with what the night's folder has of other parts of it. Raises: JournalError."""
+    if not (folder / store.JOURNAL).exists():
+        return run
+    return outputs.merged([store.read(folder), run])
+
+
 def store_whole(run: store.Run, folder: Path) -> None:
     """Write a run as the journal of a night. Raises: OSError."""
     lines = (run.header, *run.rows)

@@ -16,7 +16,7 @@ from pytest_archbench.cli.publishing import address, publish
 from pytest_archbench.cli.terminal import case_name, in_a_sentence, number, printable, who
 from pytest_archbench.files import as_file, write_atomically
 from pytest_archbench.nightly import Alarm, NightFailed
-from pytest_archbench.nights import JOURNALS
+from pytest_archbench.nights import JOURNALS, of
 from pytest_archbench.points import Key
 from pytest_archbench.pruning import prune
 
@@ -88,9 +88,11 @@ def nightly_(
             run = store.read(place)
             night = nightly.keep(place, name, folder, run)
         else:
-            run = hindsight.judged(_taken(journal), baselines, folder, nights)
+            part = hindsight.judged(_taken(journal), baselines, folder, nights)
+            nightly.keep(journal, name, folder, part)
+            run = nightly.with_parts(part, place)
+            night = of(place, run)
             status = account.code_of(run)
-            night = nightly.keep(journal, name, folder, run)
             nightly.store_whole(run, place)
         nightly.mark(place, status)
         past = history.load(folder, last=nightly.WINDOW, spaced=True)

@@ -495,12 +495,9 @@ def test_a_night_that_ends_early_has_pytests_code_and_adds_nothing(project: Path
 
 def test_an_alarm_of_months_ends_when_it_is_mended_and_not_before(nights: Nights) -> None:
     """With the last ten nights read at once: what was before the alarm is read on."""
-    codes = []
     for day in range(8):
         nights.take(day, timed(), counted())
-    for day in range(8, 30):
-        codes.append(nights.take(day, timed(1.042), counted(11), more=FEW).exit_code)
-    assert codes == [1] * 22
+    assert {nights.take(day, timed(1.042), counted(11), more=FEW).exit_code for day in range(8, 30)} == {1}
     assert nights.take(30, timed(), counted(12), more=FEW).exit_code == 1, "the count is worse yet"
     last = [nights.take(day, timed(), counted(10), more=FEW) for day in range(31, 36)]
     assert [found.exit_code for found in last][-1] == 0
@@ -552,3 +549,23 @@ def test_a_night_in_which_all_failed_is_not_done_and_one_in_which_some_did_is(pr
         "- **crashed** `one params cpu bs1`: " in found.stdout or "- **failed** `one params cpu bs1`: " in found.stdout
     )
     assert len(history.load(project / "history").runs) == 1
+
+
+def test_parts_of_a_night_are_one_night_with_the_alarms_of_all(nights: Nights) -> None:
+    for day in range(7):
+        nights.take(day, timed(), timed(name="other"), counted())
+    first = nights.take(7, timed(1.3), run="part-1")
+    second = nights.take(7, counted(), timed(name="other"), run="part-2")
+    again = nights.take(7, counted(), timed(name="other"), run="part-2")
+    for found in (first, second, again):
+        assert found.exit_code == 1
+        assert "**regressed** `net latency cpu bs1`" in found.output
+    assert first.output.startswith("# Night night 7: 1 alarm in 1 case\n")
+    assert second.output == again.output
+    assert second.output.startswith("# Night night 7: 1 alarm in 3 cases\n")
+    assert len(history.load(nights.history).series[("net", "latency", "cpu", 1, "")]) == 8
+    promoted = CliRunner().invoke(
+        main, ["promote", str(next((nights.history / "journals").glob("night-7*"))), f"--baselines={nights.baselines}"]
+    )
+    assert promoted.exit_code == 0
+    assert nights.take(8, timed(1.3), timed(name="other"), counted()).exit_code == 0

@@ -18,7 +18,7 @@ from pytest_archbench.grades import (
     settled,
 )
 from pytest_archbench.history import Past
-from pytest_archbench.points import key
+from pytest_archbench.points import Key, key
 from pytest_archbench.proportions import pack
 from pytest_archbench.protocols import Outcomes
 from pytest_archbench.records import Baseline, Conditions, KnownDeviation, Measurement, Metric, Outcome, Point
@@ -241,7 +241,7 @@ def test_of_many_series_a_difference_must_be_rarer() -> None:
     found = Measurement(
         "resnet50", "top1_accuracy", "fraction", "ok", Conditions("cpu"), (0.762,), outcomes=ours.outcomes
     )
-    alone = {key(theirs): (theirs,)}
+    alone: dict[Key, tuple[Point, ...]] = {key(theirs): (theirs,)}
     others = {("other", "top1_accuracy", "cpu", size, ""): (theirs,) for size in range(12)}
     for series, outcome in ((alone, "regressed"), (alone | others, "inconclusive")):  # 0.05 / 13 = 0.0038
         (verdict,) = Yardsticks({"run": "today", "commit": "c0", "started": "2026-01-02"}, {}, Past(series)).verdicts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from copy import deepcopy
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -268,7 +269,7 @@ def test_a_night_of_junk_is_a_night_of_points_or_a_sentence(
             at = data.draw(st.sampled_from(list(spot) if isinstance(spot, dict) else list(range(len(spot)))))
             if not isinstance(spot[at], dict | list) or data.draw(st.booleans()):
                 if data.draw(st.booleans()):
-                    spot[at] = data.draw(JUNK)
+                    spot[at] = deepcopy(data.draw(JUNK))  # a second change would be in all later examples
                 else:
                     del spot[at]
                 break

@@ -30,7 +30,7 @@ def commands(page: Path) -> bool:
 
 LONG = {
     *("first-run", "pull-request", "own-network", "own-past", "report", "comparing", "choosing"),
-    *("variants", "accuracy", "training", "nightly"),
+    *("variants", "accuracy", "training", "nightly", "measuring", "counting", "conclusions"),
 }
 """Pages whose commands take half a minute and more."""
 

@@ -244,7 +244,7 @@ def test_collecting_checks_nothing_out(compared: Ran, temporary: Path) -> None:
     assert len(ran.ids) == 8 * 3
 
 
-@pytest.mark.parametrize("layout", ["flat", "src"])
+@pytest.mark.parametrize("layout", [pytest.param("flat", marks=pytest.mark.slow), "src"])
 def test_a_project_in_a_folder_of_the_repository(tmp_path: Path, temporary: Path, layout: str) -> None:
     inner = "" if layout == "flat" else "src/"
     ini = "" if layout == "flat" else '\n[tool.pytest.ini_options]\npythonpath = "src"\n'

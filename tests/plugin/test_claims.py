@@ -128,6 +128,7 @@ def test_under_xdist_the_claims_are_judged_on_the_journal_of_this_run(eight: Pat
 COUNTS_AND_TIME = ("params", "macs", "activations", "model_size", "latency")
 
 
+@pytest.mark.slow
 def test_what_this_device_refutes_is_a_finding_and_no_failure(eight: Path) -> None:
     """The more operations, the shorter this network sleeps."""
     slow = EIGHT.replace("return lambda: net(width)", "return lambda: Lazy(width)").replace(

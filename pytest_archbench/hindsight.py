@@ -9,13 +9,12 @@ from typing import Any
 
 from pytest_archbench import store
 from pytest_archbench.history import Past
+from pytest_archbench.past import MEDIAN
 from pytest_archbench.points import OWN, time
 from pytest_archbench.records import Measurement, Verdict
 from pytest_archbench.registry import METRICS
 from pytest_archbench.yardsticks import Yardsticks
 
-MEDIAN = "the median of "
-"""How the source of a verdict on a measured value begins where it is one's own past."""
 UNCONFIRMED = "judged after the run, so not confirmed by a second measurement"
 
 

@@ -208,7 +208,7 @@ def _parted(folder: Path, last: int) -> tuple[list[Path], list[Path]]:
 
 
 FIRST = 5
-"""Of the nights of a device the first, which are read where some older ones are."""
+"""Of the nights of a device the first, which are read where some older ones are: from so many a drift is measured."""
 STEP, GROWTH = 4.0, 1.3
 """Nights from one of the older ones that is read to the next before it, and how that grows."""
 

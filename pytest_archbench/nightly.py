@@ -15,7 +15,7 @@ from pathlib import Path
 from pytest_archbench import nights, outputs, store, trend
 from pytest_archbench.alarm import PER_NIGHT
 from pytest_archbench.files import UNREADABLE, write_atomically
-from pytest_archbench.history import Past
+from pytest_archbench.history import FIRST, Past
 from pytest_archbench.levels import level, unlike
 from pytest_archbench.nights import Night
 from pytest_archbench.past import is_of
@@ -32,8 +32,6 @@ WINDOW = 60
 """Nights in which changes are looked for that no single night shows."""
 LASTING = 7
 """Nights that both levels of a step must have before it is an alarm: in fewer any bad week of a noisy series is one."""
-FIRST = 5
-"""Nights from which a drift is measured where no run is promoted: the first that are known."""
 USUAL = ("--archbench-processes=5",)
 """What a night is measured with unless it is told otherwise: fewer processes do not show their own bias."""
 WHOLE = ("--maxfail=0",)
@@ -134,7 +132,8 @@ def alarms(run: store.Run, night: Night, past: Past, promoted: Mapping[Key, Poin
     ``past`` has the night in it. Raises: JournalError as ``row_point``.
     """
     sure = regressed(run, past)
-    others = [case for case in night.points if case not in {alarm.case for alarm in sure}]
+    known = {alarm.case for alarm in sure}
+    others = (case for case in night.points if case not in known)
     return [*sure, *crept(past, others, promoted)]
 
 

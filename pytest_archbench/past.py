@@ -26,6 +26,8 @@ Between fresh processes of one unchanged network on a quiet machine it is severa
 repeats from process to process.
 """
 
+MEDIAN = "the median of "
+"""How the source of a verdict begins that is several of the nights before."""
 MERGED = " + "
 """What stands between the names of runs that were made one."""
 
@@ -198,7 +200,7 @@ def against_history(ours: Point, earlier: Sequence[Point], metric: Metric, serie
         return _exactly(ours, comparable[-1], f"run {comparable[-1].run}")
     past = comparable[-nights:]
     if past and ours.doubt:
-        source = f"the median of {_runs(len(past))}"
+        source = f"{MEDIAN}{_runs(len(past))}"
         return _verdict("inconclusive", ours, source, statistics.median(point.value for point in past), ours.doubt)
     if len(past) < FEWEST:
         found = f"{FEWEST} comparable earlier runs are needed and there are {len(past)}: run {FEWEST - len(past)} more"
@@ -225,7 +227,7 @@ def accepted(earlier: Sequence[Point], promoted: Point | None) -> Sequence[Point
 
 
 def _against_median(ours: Point, past: Sequence[Point], metric: Metric, series: int, left_out: list[str]) -> Verdict:
-    middle, source = statistics.median(point.value for point in past), f"the median of {len(past)} runs"
+    middle, source = statistics.median(point.value for point in past), f"{MEDIAN}{len(past)} runs"
     if not all(level(point, metric) > 0 for point in (ours, *past)):
         return _verdict("inconclusive", ours, source, middle, NOT_POSITIVE)
     logs = [math.log(level(point, metric)) for point in past]

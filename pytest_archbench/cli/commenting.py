@@ -11,7 +11,7 @@ import click
 
 from pytest_archbench import hindsight, history, own, sparkline, store
 from pytest_archbench.cli.showing import REPORTS, night_of
-from pytest_archbench.cli.terminal import case_name, measured, or_say, printable
+from pytest_archbench.cli.terminal import case_name, left_out, measured, or_say, printable
 from pytest_archbench.comparing import finite
 from pytest_archbench.files import write_atomically
 from pytest_archbench.history import Past
@@ -67,8 +67,7 @@ def comment(run: Path, folder: Path, out: Path | None, baselines: Path | None) -
         click.echo(click.format_filename(out))
     for metric in sorted({str(row["metric"]) for row in found.rows if not METRICS.owns(str(row["metric"]))}):
         click.echo(f"left out: cases of the unknown metric {printable(metric)}", err=True)
-    for said in (*past.broken, *past.repeated):
-        click.echo(f"left out: {printable(said)}", err=True)
+    left_out(*past.broken, *past.repeated)
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from pytest_archbench import history, ledger
-from pytest_archbench.cli.terminal import number, or_say, printable
+from pytest_archbench.cli.terminal import left_out, number, or_say
 from pytest_archbench.files import replacing
 from pytest_archbench.registry import near
 
@@ -38,8 +38,7 @@ def export(folder: Path, out: str, last: int) -> None:
     else:
         count = _written(Path(out), form, reading, last)
         click.echo(f"{click.format_filename(out)}: {number(count, 'row')}")
-    for said in (*reading.broken, *reading.repeated):
-        click.echo(f"left out: {printable(said)}", err=True)
+    left_out(*reading.broken, *reading.repeated)
 
 
 def _form(out: str) -> ledger.Form:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from pytest_archbench import account, hindsight, history, nightly, own, store
 from pytest_archbench.cli.publishing import address, publish
-from pytest_archbench.cli.terminal import case_name, in_a_sentence, number, printable, who
+from pytest_archbench.cli.terminal import case_name, in_a_sentence, left_out, number, who
 from pytest_archbench.files import as_file, write_atomically
 from pytest_archbench.nightly import Alarm, NightFailed
 from pytest_archbench.nights import JOURNALS, of
@@ -100,12 +100,12 @@ def nightly_(
         told = "\n".join(_summary(name, alarms, len(night.points), run, status, repository))
         write_atomically(folder / SUMMARY, f"{told}\n".encode())
         click.echo(told)
-        _left_out(*past.broken, *past.repeated)
+        left_out(*past.broken, *past.repeated)
         if not no_pages:
             shown = {"folder": folder, "out": pages, "repository": repository, "project_url": project_url}
             status = _published(context, **shown) or status
         pruned = prune(folder, keep_journals, place)
-        _left_out(*(line for line in pruned.broken if line not in past.broken))
+        left_out(*(line for line in pruned.broken if line not in past.broken))
         if pruned.journals:
             click.echo(f"{number(len(pruned.journals), 'whole journal')} taken away: {', '.join(pruned.journals)}")
     raise SystemExit(1 if alarms else status)
@@ -147,13 +147,8 @@ def _measured(place: Path, arguments: Sequence[str]) -> int:
 def _taken(journal: Path) -> store.Run:
     """A run that was made elsewhere; what of it is damaged is named. Raises: JournalError."""
     run, damage = nightly.take(journal)
-    _left_out(*damage)
+    left_out(*damage)
     return run
-
-
-def _left_out(*lines: str) -> None:
-    for line in lines:
-        click.echo(f"left out: {printable(line)}", err=True)
 
 
 def _published(context: click.Context, **asked: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import click
 
 from pytest_archbench import history, own, store, trend
-from pytest_archbench.cli.terminal import case_name, changed, number, or_say, printable
+from pytest_archbench.cli.terminal import case_name, changed, left_out, number, or_say, printable
 from pytest_archbench.outcomes import RESULTS
 from pytest_archbench.points import Key, key, row_point
 from pytest_archbench.records import Point
@@ -128,8 +128,7 @@ def changes(folder: Path, arch: str, metric: str, baselines: Path | None) -> Non
     click.echo(f"{number(len(found), 'change') if found else 'no change'} in {len(chosen)} series of {runs}")
     if short := sum(METRICS[case[1]].better != "equal" and _is_short(case, points) for case, points in chosen.items()):
         click.echo(f"{short} of them have fewer than {2 * trend.SHORTEST} runs that compare: too few for a step")
-    for line in (*past.broken, *past.repeated):
-        click.echo(f"left out: {printable(line)}", err=True)
+    left_out(*past.broken, *past.repeated)
 
 
 def _chosen(past: history.Past, arch: str, metric: str) -> dict[Key, tuple[Point, ...]]:

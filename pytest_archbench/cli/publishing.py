@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from pytest_archbench import history
-from pytest_archbench.cli.terminal import no_file, number, or_say, printable
+from pytest_archbench.cli.terminal import left_out, no_file, number, or_say, printable
 
 PAGES = "pages"
 
@@ -69,8 +69,7 @@ def publish(
         raise click.ClickException(printable(error)) from None
     except OSError as error:
         raise click.ClickException(no_file(error)) from None
-    for line in made.left_out:
-        click.echo(f"left out: {printable(line)}", err=True)
+    left_out(*made.left_out)
     for line in made.remarks:
         click.echo(printable(line), err=True)
     counts = f"{number(made.nights, 'night')}, {made.series:,} series, {made.values:,} value{'s' * (made.values != 1)}"

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from pytest_archbench import history, own, sparkline, trend
-from pytest_archbench.cli.terminal import INDENT, changed, number, or_say, printable, who
+from pytest_archbench.cli.terminal import INDENT, changed, left_out, number, or_say, printable, who
 from pytest_archbench.ledger import facts
 from pytest_archbench.levels import differing
 from pytest_archbench.points import Key
@@ -156,8 +156,7 @@ def show(
             click.echo("\n".join(_wrapped(f"{INDENT}{line}", width)))
     if not cases:
         click.echo(f"{click.format_filename(folder)}: {number(len(album.headers), 'run')} with no series")
-    for said in (*reading.broken, *reading.repeated):
-        click.echo(f"left out: {printable(said)}", err=True)
+    left_out(*reading.broken, *reading.repeated)
 
 
 def _wrapped(line: str, width: int) -> list[str]:

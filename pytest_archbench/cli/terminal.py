@@ -119,6 +119,12 @@ def number(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
 
 
+def left_out(*lines: str) -> None:
+    """Say what of the files could not be used, a line each, beside the output."""
+    for line in lines:
+        click.echo(f"left out: {printable(line)}", err=True)
+
+
 def printable(fact: object) -> str:
     """A fact from a file on one line of a terminal, whatever is in it."""
     return str(fact) if str(fact).isprintable() else ascii(fact)

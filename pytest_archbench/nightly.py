@@ -206,12 +206,12 @@ def _worse(change: trend.Change, metric: Metric) -> bool:
     return (change.change if metric.better == "lower" else -change.change) > metric.tolerance
 
 
-def keep(journal: Path, name: str, folder: Path, run: store.Run | None = None) -> Night:
-    """Keep the run of a journal in the history as the night ``name``; ``run``: with verdicts that it has not there.
+def keep(journal: Path, name: str, folder: Path, run: store.Run) -> Night:
+    """Keep a run that was read from ``journal`` in the history as the night ``name``.
 
     Raises: JournalError, OSError.
     """
-    read = nights.of(journal, run or store.read(journal))
+    read = nights.of(journal, run)
     if not read.points:
         raise JournalError(f"{journal}: expected measured values; got none: see why in its report")
     night = replace(read, header={**read.header, "night": name})

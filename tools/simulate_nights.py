@@ -178,9 +178,10 @@ def simulate(zoo: Zoo, noise: float, seed: int, folder: Path, nights: int = NIGH
         yardsticks = Yardsticks.of(header, folder / "none", folder)
         lines = [header, *rows(zoo, instrument, night, yardsticks)]
         (place / store.JOURNAL).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-        kept = nightly.keep(place, name, folder)
+        run = store.read(place)
+        kept = nightly.keep(place, name, folder, run)
         past = history.load(folder, last=nightly.WINDOW, spaced=True)
-        for alarm in nightly.alarms(store.read(place), kept, past, {}):
+        for alarm in nightly.alarms(run, kept, past, {}):
             reported[alarm.case[0], alarm.kind].append(night)
         if night in LOOKS:
             for network in on_page(folder):
